@@ -1,0 +1,1 @@
+"""A Kubernetes operator that builds container images with kaniko, without a Docker daemon."""

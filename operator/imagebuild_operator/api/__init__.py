@@ -1,0 +1,1 @@
+"""The API: what users write, what they read back, and the names both are made of."""

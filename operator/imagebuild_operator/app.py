@@ -1,0 +1,169 @@
+"""The composition root: makes every part, and owns the order in which they start and stop.
+
+Start: settings, probes, permissions, the first look at the cluster, workers, then kopf. Nothing is created before the
+first look is complete, so limits hold from the first second. Stop (SIGTERM): kopf stops watching, workers finish the
+pass they are in, and what they were about to do is taken up again from the status by the next process.
+"""
+
+import asyncio
+import logging
+import os
+import random
+import socket
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+import kopf
+
+from imagebuild_operator.api import names
+from imagebuild_operator.config import Settings
+from imagebuild_operator.core.decide import Policy
+from imagebuild_operator.core.queueing import Key
+from imagebuild_operator.shell import handlers
+from imagebuild_operator.shell.admission import Admission
+from imagebuild_operator.shell.cluster import KubernetesCluster
+from imagebuild_operator.shell.metrics import Metrics
+from imagebuild_operator.shell.permissions import missing_permissions
+from imagebuild_operator.shell.port import ApiRefusal
+from imagebuild_operator.shell.probes import Probes
+from imagebuild_operator.shell.reconciler import Reconciler
+from imagebuild_operator.shell.resync import Resync
+from imagebuild_operator.shell.store import Store
+from imagebuild_operator.shell.workqueue import WorkQueue
+
+logger = logging.getLogger(__name__)
+
+EXIT_FAILED: Final = 1
+# Within the 10 s that SIGTERM leaves: a pass is a few requests, each of which is safe to lose.
+LAST_PASS_SECONDS: Final = 6.0
+
+
+def operator_version() -> str:
+    """The version of the installed package; `unknown` when run from a source tree."""
+    try:
+        return version(names.OPERATOR)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+class Operator:
+    """One process: connected to a cluster, it serves ImageBuilds until it is told to stop."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._environ = environ
+        self._instance = environ.get("POD_NAME") or socket.gethostname()
+        self._metrics = Metrics(operator_version())
+        self._started = asyncio.Event()
+        self._workers: list[asyncio.Task[None]] = []
+        self._probes = Probes(
+            host=settings.http_host,
+            port=settings.http_port,
+            metrics=self._metrics,
+            healthy=self._unhealthy,
+            ready=self._unready,
+        )
+
+    def _unhealthy(self) -> str | None:
+        ended = [task for task in self._workers if task.done()]
+        return f"{len(ended)} of {len(self._workers)} workers have ended" if ended else None
+
+    def _unready(self) -> str | None:
+        return None if self._started.is_set() else "the first look at the cluster is not complete"
+
+    async def run(self) -> int:
+        """Serve until SIGTERM or SIGINT.
+
+        Returns:
+            The exit code: 0 after a signal, 1 when permissions are missing or the cluster cannot be reached.
+        """
+        await self._probes.start()
+        try:
+            cluster = await KubernetesCluster.connect(
+                self._environ, namespaces=self._settings.watch_namespaces, metrics=self._metrics, random=random.random
+            )
+            try:
+                return await self._serve(cluster)
+            finally:
+                await cluster.close()
+        except ApiRefusal as refusal:
+            logger.error("The cluster cannot be reached: %s", refusal)
+            return EXIT_FAILED
+        finally:
+            await self._probes.stop()
+
+    async def _serve(self, cluster: KubernetesCluster) -> int:
+        missing = await missing_permissions(cluster, self._settings.watch_namespaces)
+        for sentence in missing:
+            logger.error("A permission is missing: %s", sentence)
+        if missing:
+            return EXIT_FAILED
+        queue: WorkQueue[Key] = WorkQueue(random=random.random)
+        self._metrics.watch_queue(lambda: len(queue))
+        store = Store()
+        admission = Admission(store, self._settings.max_concurrent_builds, queue.add, self._metrics)
+        resync = Resync(cluster, store, queue, admission)
+        await resync.once()
+        reconciler = self._reconciler(cluster, store, admission, queue)
+        self._workers = [
+            asyncio.create_task(reconciler.work(), name=f"worker-{n}") for n in range(self._settings.workers)
+        ]
+        looking = asyncio.create_task(resync.forever(self._settings.resync_seconds), name="resync")
+        try:
+            await self._watch(handlers.Intake(store, queue, admission))
+        finally:
+            looking.cancel()
+            await self._stop(queue)
+        return 0
+
+    def _reconciler(
+        self, cluster: KubernetesCluster, store: Store, admission: Admission, queue: WorkQueue[Key]
+    ) -> Reconciler:
+        settings = self._settings
+        return Reconciler(
+            cluster=cluster,
+            store=store,
+            admission=admission,
+            queue=queue,
+            policy=Policy(pod=settings.pod_settings(), timeout=settings.timeout, start_timeout=settings.start_timeout),
+            metrics=self._metrics,
+            clock=lambda: datetime.now(UTC),
+            instance=self._instance,
+        )
+
+    async def _watch(self, intake: handlers.Intake) -> None:
+        """Run kopf until a signal; it installs the handlers of SIGTERM and SIGINT itself."""
+        registry = kopf.OperatorRegistry()
+        handlers.register(registry, intake)
+        announce = asyncio.create_task(self._announce_start())
+        try:
+            await kopf.operator(
+                registry=registry,
+                settings=handlers.settings(kopf.OperatorSettings()),
+                standalone=True,
+                clusterwide=not self._settings.watch_namespaces,
+                namespaces=self._settings.watch_namespaces,
+                ready_flag=self._started,
+            )
+        finally:
+            announce.cancel()
+
+    async def _announce_start(self) -> None:
+        await self._started.wait()
+        where = ", ".join(self._settings.watch_namespaces) or "all namespaces"
+        logger.info("Version %s serves ImageBuilds in %s", operator_version(), where)
+
+    async def _stop(self, queue: WorkQueue[Key]) -> None:
+        queue.shutdown()
+        _, late = await asyncio.wait(self._workers, timeout=LAST_PASS_SECONDS)
+        for task in late:
+            task.cancel()
+        self._workers = []
+        logger.info("Stopped%s", f"; {len(late)} passes were cut short" if late else "")
+
+
+async def serve(settings: Settings, environ: Mapping[str, str] | None = None) -> int:
+    """Run the operator with these settings; returns the exit code."""
+    return await Operator(settings, os.environ if environ is None else environ).run()

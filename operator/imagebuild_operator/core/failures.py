@@ -1,0 +1,200 @@
+"""Why a build's Pod failed: one ordered table from evidence to reason, message and hint.
+
+Adding a cause means adding one row. The Pod's own status comes first, since it is certain; what the log says comes
+after. `kaniko.md`-like facts are from the executor's sources (cmd/executor/cmd/root.go) and from real failing builds.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from imagebuild_operator.api.names import Reason
+from imagebuild_operator.core.observe import ContainerView, PodView
+from imagebuild_operator.pod.prepared import PrepareFailure, parse_result
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known about a Pod that ended without success."""
+
+    pod: PodView
+    log: str = ""
+
+    @property
+    def container(self) -> ContainerView | None:
+        """The container that failed: the init container if it did, else the build."""
+        prepare = self.pod.prepare
+        if prepare is not None and prepare.exit_code not in (None, 0):
+            return prepare
+        return self.pod.build if self.pod.build is not None and self.pod.build.exit_code is not None else None
+
+    @property
+    def preparing(self) -> bool:
+        """Whether it failed before the executor ran."""
+        return self.container is not None and self.container is self.pod.prepare
+
+    @property
+    def exit_code(self) -> int | None:
+        """Exit code of the container that failed."""
+        return self.container.exit_code if self.container else None
+
+    @property
+    def prepare_failure(self) -> PrepareFailure | None:
+        """What the init container said of its own failure."""
+        if not self.preparing or self.container is None:
+            return None
+        result = parse_result(self.container.message)
+        return result if isinstance(result, PrepareFailure) else None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What the user reads: what happened, and what to do."""
+
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One row: when it applies, and what is said."""
+
+    reason: Reason
+    applies: Callable[[Evidence], bool]
+    explain: Callable[[Evidence], Explanation]
+
+
+def _deleted(evidence: Evidence) -> bool:
+    asked = evidence.pod.asked_to_go
+    if evidence.pod.gone and not evidence.pod.terminal:
+        return True
+    if asked is None:
+        return False
+    finished = evidence.container.finished if evidence.container else None
+    return finished is None or finished >= asked
+
+
+def _pod_reason(*reasons: str) -> Callable[[Evidence], bool]:
+    return lambda evidence: evidence.pod.reason in reasons
+
+
+def _out_of_memory(evidence: Evidence) -> bool:
+    return evidence.container is not None and evidence.container.reason == "OOMKilled"
+
+
+def _explain_memory(evidence: Evidence) -> Explanation:
+    if evidence.preparing:
+        return Explanation(
+            "The init container was killed at its memory limit while it fetched the source.",
+            "Raise spec.sourceResources.limits.memory.",
+        )
+    return Explanation(
+        f"The build was killed at its memory limit (exit code {evidence.exit_code}).",
+        "Raise spec.resources.limits.memory; that alone builds again.",
+    )
+
+
+def _pod_message(what: str, hint: str) -> Callable[[Evidence], Explanation]:
+    def explain(evidence: Evidence) -> Explanation:
+        said = evidence.pod.message or evidence.pod.reason
+        return Explanation(f"{what}: {said}" if said else f"{what}.", hint)
+
+    return explain
+
+
+def _explain_prepare(evidence: Evidence) -> Explanation:
+    failure = evidence.prepare_failure
+    if failure is not None:
+        return Explanation(failure.message, failure.hint)
+    said = error_line(evidence.log)
+    return Explanation(
+        f"Fetching the source failed with exit code {evidence.exit_code}" + (f": {said}" if said else ".")
+    )
+
+
+def _explain_build(evidence: Evidence) -> Explanation:
+    said = error_line(evidence.log)
+    return Explanation(f"The build failed with exit code {evidence.exit_code}" + (f": {said}" if said else "."))
+
+
+# The kubelet's own refusals (pkg/kubelet/lifecycle/predicate.go) come as Out of <resource> and these.
+_KUBELET_REFUSALS: Final = (
+    "OutOfcpu",
+    "OutOfmemory",
+    "OutOfpods",
+    "OutOfephemeral-storage",
+    "NodeAffinity",
+    "UnexpectedAdmissionError",
+    "PodFeatureUnsupported",
+    "PodOSNotSupported",
+)
+
+CAUSES: Final[tuple[Cause, ...]] = (
+    Cause(
+        Reason.POD_LOST,
+        _deleted,
+        lambda _: Explanation(
+            "The Pod was deleted before the build ended.",
+            "Set the annotation imagebuild.dev/requestedAt to build again.",
+        ),
+    ),
+    Cause(
+        Reason.TIMEOUT,
+        _pod_reason("DeadlineExceeded"),
+        lambda _: Explanation("The build did not end within spec.timeout.", "Raise spec.timeout."),
+    ),
+    Cause(
+        Reason.EVICTED,
+        _pod_reason("Evicted", "Preempting"),
+        _pod_message("The Pod was evicted", "Raise spec.resources.limits.ephemeral-storage if the message names it."),
+    ),
+    Cause(
+        Reason.POD_LOST,
+        _pod_reason("NodeLost", "NodeShutdown", "Terminated", "Shutdown"),
+        _pod_message("The Pod's node went away", "Set the annotation imagebuild.dev/requestedAt to build again."),
+    ),
+    Cause(
+        Reason.POD_REJECTED,
+        _pod_reason(*_KUBELET_REFUSALS),
+        _pod_message("The node refused the Pod", "Check spec.resources and spec.podTemplate."),
+    ),
+    Cause(Reason.OUT_OF_MEMORY, _out_of_memory, _explain_memory),
+    Cause(Reason.BUILD_FAILED, lambda evidence: evidence.preparing, _explain_prepare),
+    Cause(
+        Reason.BUILD_FAILED,
+        lambda evidence: evidence.exit_code == 0,
+        lambda _: Explanation(
+            "The executor ended with exit code 0 but left no digest in its termination message.",
+            "Check that spec.executor.image is a kaniko executor.",
+        ),
+    ),
+    Cause(
+        Reason.BUILD_FAILED,
+        lambda evidence: evidence.exit_code is None,
+        _pod_message("The Pod failed without a result of its containers", ""),
+    ),
+    Cause(Reason.BUILD_FAILED, lambda _: True, _explain_build),
+)
+
+
+def explain(evidence: Evidence) -> tuple[Reason, Explanation]:
+    """The first cause of the table that applies; the last row always does."""
+    cause = next(cause for cause in CAUSES if cause.applies(evidence))
+    return cause.reason, cause.explain(evidence)
+
+
+def without_usage(log: str) -> str:
+    """The log up to the flag usage that the executor prints after `Error: ...` (cobra without SilenceUsage)."""
+    head, error, rest = log.partition("\nError: ") if not log.startswith("Error: ") else ("", "Error: ", log[7:])
+    return head + error + rest.partition("\nUsage:\n")[0] if error else log
+
+
+def error_line(log: str) -> str:
+    """The line of the executor's log that says what went wrong, or an empty string.
+
+    The executor ends with one plain line that starts with `error ` (build and push) or `Error: ` (options and
+    context), whatever its log format; the last one counts.
+    """
+    lines = [line.strip() for line in without_usage(log).splitlines()]
+    said = [line for line in lines if line.startswith(("error ", "Error: ", "fatal: "))]
+    return said[-1] if said else next((line for line in reversed(lines) if line), "")

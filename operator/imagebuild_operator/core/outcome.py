@@ -1,0 +1,121 @@
+"""What a Pod that has ended, or is gone, means for its run."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from imagebuild_operator.api.names import Reason
+from imagebuild_operator.api.v1alpha1 import BuiltSource, Failure
+from imagebuild_operator.core.failures import Evidence, Explanation, explain, without_usage
+from imagebuild_operator.core.observe import PodView
+from imagebuild_operator.pod.prepared import PreparedSource, parse_result
+
+MESSAGE_LIMIT: Final = 512
+HINT_LIMIT: Final = 256
+LOG_TAIL_BYTES: Final = 2048
+
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Success:
+    """An image was pushed."""
+
+    digest: str
+    images: tuple[str, ...] = ()
+    source: BuiltSource | None = None
+    warning: str = ""
+
+
+Outcome = Success | Failure
+
+
+def clip(text: str, limit: int) -> str:
+    """The text within so many characters, control characters replaced, a cut marked."""
+    clean = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text).strip()
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def tail(text: str, limit: int = LOG_TAIL_BYTES) -> str:
+    """The last whole lines of a log within so many bytes of UTF-8; a single longer line loses its beginning."""
+    clean = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text).strip("\n")
+    encoded = clean.encode(errors="replace")
+    if len(encoded) <= limit:
+        return encoded.decode()
+    cut = encoded[-limit:]
+    _, newline, whole = cut.partition(b"\n")
+    return (whole if newline and whole else cut).decode(errors="ignore")
+
+
+def failure(reason: Reason, message: str, hint: str = "", *, exit_code: int | None = None, log: str = "") -> Failure:
+    """The record of a failure, every text within its bound."""
+    return Failure(
+        reason=reason.value,
+        message=clip(message, MESSAGE_LIMIT),
+        hint=clip(hint, HINT_LIMIT) or None,
+        exit_code=exit_code,
+        log_tail=tail(without_usage(log)) or None,
+    )
+
+
+def digest_of(pod: PodView) -> str | None:
+    """The digest that was pushed, or None.
+
+    The executor writes its digest file before it pushes (kaniko, pkg/executor/push.go), so only exit code 0 makes
+    the message worth reading.
+    """
+    build = pod.build
+    if build is None or build.exit_code != 0 or not _DIGEST.fullmatch(build.message):
+        return None
+    return build.message
+
+
+def log_container(pod: PodView) -> str | None:
+    """The container whose log would explain the Pod's failure; None when none would or it needs no explanation."""
+    evidence = Evidence(pod)
+    if pod.gone or digest_of(pod) or evidence.container is None or evidence.prepare_failure is not None:
+        return None
+    return evidence.container.name
+
+
+def judge(pod: PodView, log: str) -> Outcome:
+    """The result of a Pod that is terminal or gone.
+
+    Args:
+        pod: its last copy.
+        log: end of the failed container's log; may be empty.
+    """
+    digest = digest_of(pod)
+    if digest is not None and pod.build is not None:
+        killed = pod.build.reason == "OOMKilled"
+        return Success(digest, pod.destinations, _source_of(pod), _OOM_SURVIVED if killed else "")
+    evidence = Evidence(pod, log or _message_as_log(pod))
+    reason, explanation = explain(evidence)
+    return _failed(reason, explanation, evidence)
+
+
+_OOM_SURVIVED: Final = (
+    "A process of the build was killed at the memory limit, yet the build went on and succeeded: "
+    "check the image, and raise spec.resources.limits.memory."
+)
+
+
+def _failed(reason: Reason, explanation: Explanation, evidence: Evidence) -> Failure:
+    return failure(reason, explanation.message, explanation.hint, exit_code=evidence.exit_code, log=evidence.log)
+
+
+def _message_as_log(pod: PodView) -> str:
+    """The termination message as a stand-in for a log that is gone (FallbackToLogsOnError), unless it is a digest."""
+    container = Evidence(pod).container
+    if container is None or container is pod.prepare or _DIGEST.fullmatch(container.message):
+        return ""
+    return container.message
+
+
+def _source_of(pod: PodView) -> BuiltSource | None:
+    if pod.prepare is None:
+        return None
+    prepared = parse_result(pod.prepare.message)
+    if not isinstance(prepared, PreparedSource) or not (prepared.commit or prepared.revision):
+        return None
+    return BuiltSource(commit=prepared.commit or None, revision=prepared.revision or None)

@@ -1,0 +1,98 @@
+"""A Pod that does not start: what it waits for is told, and it is given up after a time."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from imagebuild_operator.api.names import Reason
+from imagebuild_operator.api.v1alpha1 import Run
+from imagebuild_operator.core import transitions
+from imagebuild_operator.core.decisions import Decision, FetchWarnings, Wait
+from imagebuild_operator.core.observe import Observation, PodView, Refusal, parse_time
+from imagebuild_operator.core.outcome import clip, failure
+
+TOLD_AFTER: Final = timedelta(seconds=15)
+LOOK_AGAIN_SECONDS: Final = 15.0
+
+# What the kubelet shows while it goes on normally (kubernetes, pkg/kubelet/kubelet_pods.go).
+_ORDINARY: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
+_IMAGE: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
+
+
+def deadline(run: Run, start_timeout: float, now: datetime, pod: PodView | None = None) -> datetime:
+    """When an attempt that has not started is given up.
+
+    Counted from the attempt's record; the time the init container took does not count.
+    """
+    recorded = _recorded(run, now)
+    prepared = pod.prepare.finished if pod is not None and pod.prepare is not None else None
+    return max(recorded, prepared or recorded) + timedelta(seconds=start_timeout)
+
+
+def _recorded(run: Run, now: datetime) -> datetime:
+    return parse_time(run.attempts[0].start_time if run.attempts else run.start_time) or now
+
+
+def forbidden(seen: Observation, run: Run, refusal: Refusal, end: datetime, now: datetime) -> Decision | None:
+    """A Pod refused with 403 (quota, Pod Security, policy): told, tried again, given up; None: try again now."""
+    if now >= end:
+        return _given_up(seen, run, refusal.message, now)
+    if now >= refusal.retry_at:
+        return None
+    wait = min((refusal.retry_at - now).total_seconds(), (end - now).total_seconds())
+    told = seen.build.status.conditions or []
+    if any(c.reason == Reason.POD_FORBIDDEN for c in told) and transitions.observed(seen.build):
+        return Wait(wait)
+    message = clip(f"The API server refuses the Pod: {refusal.message}", 512)
+    return transitions.in_progress(seen.build, run, now, after=wait, reason=Reason.POD_FORBIDDEN, message=message)
+
+
+def not_started(seen: Observation, run: Run, pod: PodView, end: datetime, now: datetime) -> Decision:
+    """A Pod whose build container has not run: wait, say why, or give up at `end`."""
+    recorded = _recorded(run, now)
+    left, quiet = (end - now).total_seconds(), (recorded + TOLD_AFTER - now).total_seconds()
+    kind, detail = _obstacle(pod)
+    if kind in ("", _UNSCHEDULABLE) and quiet > 0 and left > 0:
+        return transitions.in_progress(seen.build, run, now, after=min(left, quiet))
+    if not kind:
+        if seen.warnings is None:
+            return FetchWarnings(pod.uid)
+        kind, detail = (_WARNED, seen.warnings[0]) if seen.warnings else ("", "")
+    if left <= 0:
+        return _given_up(seen, run, f"{kind}: {detail}" if kind else "", now)
+    if not kind:
+        return transitions.in_progress(seen.build, run, now, after=min(left, LOOK_AGAIN_SECONDS))
+    return _told(seen, run, kind, detail, min(left, LOOK_AGAIN_SECONDS), now)
+
+
+_WARNED: Final = "The Pod cannot start"
+_UNSCHEDULABLE: Final = "No node can take the Pod"
+
+
+def _obstacle(pod: PodView) -> tuple[str, str]:
+    """What the Pod's own status says keeps it from starting; two empty texts when it says nothing."""
+    for container in (pod.prepare, pod.build):
+        if container is None or container.started or container.waiting_reason in _ORDINARY:
+            continue
+        detail = container.waiting_message or container.waiting_reason
+        if container.waiting_reason in _IMAGE:
+            return f"The image of container {container.name} cannot be pulled", detail
+        return f"Container {container.name} cannot be created", detail
+    return (_UNSCHEDULABLE, pod.unschedulable) if pod.unschedulable else ("", "")
+
+
+def _told(seen: Observation, run: Run, kind: str, detail: str, after: float, now: datetime) -> Decision:
+    """One write for each kind of obstacle: the kubelet's wording of the same one changes with every back-off."""
+    for condition in seen.build.status.conditions or ():
+        same = condition.reason == Reason.POD_NOT_STARTING and condition.message.startswith(kind)
+        if same and (detail in condition.message or kind != _WARNED):
+            return transitions.in_progress(
+                seen.build, run, now, after=after, reason=Reason.POD_NOT_STARTING, message=condition.message
+            )
+    message = clip(f"{kind}: {detail}", 512)
+    return transitions.in_progress(seen.build, run, now, after=after, reason=Reason.POD_NOT_STARTING, message=message)
+
+
+def _given_up(seen: Observation, run: Run, detail: str, now: datetime) -> Decision:
+    message = "The Pod could not start within spec.startTimeout." + (f" {detail}" if detail else "")
+    hint = "Create or correct what the message names, then set the annotation imagebuild.dev/requestedAt."
+    return transitions.closed(seen.build, run, failure(Reason.START_TIMEOUT, message, hint), now)

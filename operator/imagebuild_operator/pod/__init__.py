@@ -1,0 +1,1 @@
+"""From an ImageBuild to the document of its Pod: pure functions."""

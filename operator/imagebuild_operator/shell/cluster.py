@@ -1,0 +1,226 @@
+"""The `Cluster` port over a real API server: which path, selector and precondition each call means."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, Self
+from urllib.parse import quote
+
+import aiohttp
+
+from imagebuild_operator.api import names
+from imagebuild_operator.shell.connection import Connection, Request
+from imagebuild_operator.shell.metrics import Metrics
+from imagebuild_operator.shell.port import JSON, ApiRefusal, Conflict, Missing
+
+BUILDS: Final = f"/apis/{names.API_VERSION}"
+CORE: Final = "/api/v1"
+EVENTS: Final = "/apis/events.k8s.io/v1"
+ACCESS_REVIEWS: Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+ACCESS_REVIEW: Final = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}
+
+PAGE: Final = 500
+LOG_LINES: Final = 2000
+LOG_BYTES: Final = 1024 * 1024
+WARNINGS: Final = 5
+
+UNFINISHED: Final = ",".join(f"status.phase!={phase}" for phase in names.Phase if phase.finished)
+OUR_PODS: Final = f"{names.LABEL_MANAGED_BY}={names.OPERATOR}"
+
+
+class KubernetesCluster:
+    """Implements `port.Cluster`.
+
+    Args:
+        connection: to the API server; closed with this.
+        namespaces: those that lists cover; none means all.
+        page: objects a list asks for at a time.
+    """
+
+    def __init__(self, connection: Connection, namespaces: Sequence[str], *, page: int = PAGE) -> None:
+        self._connection = connection
+        self._namespaces = tuple(namespaces)
+        self._page = page
+
+    @classmethod
+    async def connect(
+        cls,
+        environ: Mapping[str, str],
+        *,
+        namespaces: Sequence[str],
+        metrics: Metrics,
+        random: Callable[[], float],
+    ) -> Self:
+        """Connect with the service account or the kubeconfig; `ApiRefusal` with status 0 when there is neither."""
+        return cls(await Connection.open(environ, metrics=metrics, random=random), namespaces)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._connection.close()
+
+    async def get_build(self, namespace: str, name: str) -> JSON | None:
+        """See `port.Cluster`."""
+        path = _path(BUILDS, namespace, names.PLURAL, name)
+        return await _or_none(self._connection.json(Request("get", names.PLURAL, path, repeatable=True)))
+
+    async def get_pod(self, namespace: str, name: str) -> JSON | None:
+        """See `port.Cluster`."""
+        path = _path(CORE, namespace, "pods", name)
+        return await _or_none(self._connection.json(Request("get", "pods", path, repeatable=True)))
+
+    async def list_unfinished_builds(self) -> tuple[list[JSON], str]:
+        """See `port.Cluster`."""
+        return await self._list_watched(BUILDS, names.PLURAL, {"fieldSelector": UNFINISHED})
+
+    async def list_build_pods(self) -> tuple[list[JSON], str]:
+        """See `port.Cluster`."""
+        return await self._list_watched(CORE, "pods", {"labelSelector": OUR_PODS})
+
+    async def write_status(self, *, namespace: str, name: str, uid: str, resource_version: str, status: JSON) -> JSON:
+        """See `port.Cluster`: server-side apply of the whole status, so that fields left out are removed."""
+        metadata = {"namespace": namespace, "name": name, "uid": uid, "resourceVersion": resource_version}
+        request = Request(
+            "patch",
+            f"{names.PLURAL}/status",
+            _path(BUILDS, namespace, names.PLURAL, name, "status"),
+            query={"fieldManager": names.FIELD_MANAGER, "force": "true"},
+            body={"apiVersion": names.API_VERSION, "kind": names.KIND, "metadata": metadata, "status": status},
+            content_type="application/apply-patch+yaml",
+        )
+        return await self._connection.json(request)
+
+    async def create_pod(self, namespace: str, manifest: JSON) -> JSON:
+        """See `port.Cluster`."""
+        return await self._connection.json(Request("create", "pods", _path(CORE, namespace, "pods"), body=manifest))
+
+    async def delete_pod(self, namespace: str, name: str, uid: str) -> None:
+        """See `port.Cluster`: the uid precondition keeps a later Pod of the same name alive."""
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        request = Request("delete", "pods", _path(CORE, namespace, "pods", name), body=options)
+        try:
+            await self._connection.json(request)
+        except (Missing, Conflict):
+            return
+
+    async def read_log(self, namespace: str, name: str, container: str) -> str:
+        """See `port.Cluster`: the last 2,000 lines, of them the last MiB (`limitBytes` would keep the first)."""
+        request = Request(
+            "get",
+            "pods/log",
+            _path(CORE, namespace, "pods", name, "log"),
+            query={"container": container, "tailLines": str(LOG_LINES)},
+            repeatable=True,
+        )
+        try:
+            return await self._connection.read(request, _end_of_log)
+        except Missing:
+            return ""
+        except ApiRefusal as refusal:
+            # The API server answers 400 for a container that never started, and when the kubelet dropped its log.
+            if refusal.status == 400:
+                return ""
+            raise
+
+    async def pod_warnings(self, namespace: str, uid: str) -> list[str]:
+        """See `port.Cluster`."""
+        query = {"fieldSelector": f"involvedObject.uid={uid},type=Warning"}
+        events, _ = await self._list(_path(CORE, namespace, "events"), "events", query)
+        newest_first = sorted(events, key=_last_seen, reverse=True)
+        messages = (str(event.get("message") or "").strip() for event in newest_first)
+        return list(dict.fromkeys(message for message in messages if message))[:WARNINGS]
+
+    async def create_event(self, namespace: str, manifest: JSON) -> None:
+        """See `port.Cluster`."""
+        try:
+            await self._connection.json(Request("create", "events", _path(EVENTS, namespace, "events"), body=manifest))
+        except Conflict:
+            return
+
+    async def may(self, *, verb: str, group: str, resource: str, subresource: str, namespace: str | None) -> bool:
+        """See `port.Cluster`: a SelfSubjectAccessReview, which changes nothing and so may be repeated."""
+        attributes = {
+            "verb": verb,
+            "group": group,
+            "resource": resource,
+            "subresource": subresource,
+            "namespace": namespace or "",
+        }
+        body = {**ACCESS_REVIEW, "spec": {"resourceAttributes": attributes}}
+        request = Request("create", "selfsubjectaccessreviews", ACCESS_REVIEWS, body=body, repeatable=True)
+        review = await self._connection.json(request)
+        return bool(review.get("status", {}).get("allowed"))
+
+    async def _list_watched(self, base: str, resource: str, query: Mapping[str, str]) -> tuple[list[JSON], str]:
+        items: list[JSON] = []
+        first_version: str | None = None
+        for namespace in self._namespaces or (None,):
+            found, version = await self._list(_path(base, namespace, resource), resource, query)
+            items += found
+            first_version = version if first_version is None else first_version
+        return items, first_version or ""
+
+    async def _list(self, path: str, resource: str, query: Mapping[str, str]) -> tuple[list[JSON], str]:
+        items: list[JSON] = []
+        version: str | None = None
+        page: dict[str, str] = {"limit": str(self._page)}
+        while True:
+            request = Request("list", resource, path, query={**query, **page}, repeatable=True)
+            try:
+                document = await self._connection.json(request)
+            except ApiRefusal as refusal:
+                if refusal.status != 410 or "continue" not in page:
+                    raise
+                # The snapshot behind the continue token was compacted; one list without pages cannot expire.
+                items, version, page = [], None, {}
+                continue
+            items += _complete(document)
+            metadata: dict[str, Any] = document.get("metadata") or {}
+            version = str(metadata.get("resourceVersion", "")) if version is None else version
+            if not (token := metadata.get("continue")):
+                return items, version
+            page = {"limit": str(self._page), "continue": token}
+
+
+def _complete(document: JSON) -> list[JSON]:
+    """The list's items with the apiVersion and kind that core lists leave out of them."""
+    kind = str(document.get("kind", "")).removesuffix("List")
+    api_version = document.get("apiVersion", "")
+    return [{"apiVersion": api_version, "kind": kind, **item} for item in document.get("items") or []]
+
+
+def _path(base: str, namespace: str | None, *parts: str) -> str:
+    place = () if namespace is None else ("namespaces", namespace)
+    return "/".join((base, *(quote(part, safe="") for part in (*place, *parts))))
+
+
+async def _or_none(answer: Awaitable[JSON]) -> JSON | None:
+    try:
+        return await answer
+    except Missing:
+        return None
+
+
+async def _end_of_log(response: aiohttp.ClientResponse) -> str:
+    end = bytearray()
+    cut = False
+    async for chunk in response.content.iter_any():
+        end += chunk
+        if len(end) > 2 * LOG_BYTES:
+            cut = True
+            del end[:-LOG_BYTES]
+    if cut or len(end) > LOG_BYTES:
+        end = end[-LOG_BYTES:]
+        # Half a line at the beginning would be misread as a whole one.
+        end = end[end.find(b"\n") + 1 :]
+    return end.decode(errors="replace")
+
+
+def _last_seen(event: JSON) -> str:
+    series = event.get("series") or {}
+    metadata = event.get("metadata") or {}
+    times = (
+        event.get("lastTimestamp"),
+        series.get("lastObservedTime"),
+        event.get("eventTime"),
+        metadata.get("creationTimestamp"),
+    )
+    # Without the Z, times with and without fractions of a second sort as text.
+    return max(str(time).removesuffix("Z") for time in times if time) if any(times) else ""

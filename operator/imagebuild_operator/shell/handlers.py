@@ -1,0 +1,89 @@
+"""kopf as the informer: every watch event becomes a newer copy in the store and a key in the work queue.
+
+Only `on.event`: it stores nothing on the objects, adds no finalizer, and leaves retries to the work queue. The
+handlers do no I/O and decide nothing, so they cannot fail for a reason that trying again would mend.
+"""
+
+import logging
+from typing import Any
+
+import kopf
+from pydantic import ValidationError
+
+from imagebuild_operator.api import names
+from imagebuild_operator.core.observe import JSON
+from imagebuild_operator.core.queueing import Key
+from imagebuild_operator.shell.admission import Admission
+from imagebuild_operator.shell.store import Store, owner_of
+from imagebuild_operator.shell.workqueue import WorkQueue
+
+logger = logging.getLogger(__name__)
+
+
+class Intake:
+    """Takes watch events in."""
+
+    def __init__(self, store: Store, queue: WorkQueue[Key], admission: Admission) -> None:
+        self._store = store
+        self._queue = queue
+        self._admission = admission
+
+    def build(self, kind: str | None, raw: JSON) -> None:
+        """An ImageBuild was listed, added, changed or deleted."""
+        metadata = raw.get("metadata") or {}
+        key = (str(metadata.get("namespace")), str(metadata.get("name")))
+        if kind == "DELETED":
+            self._store.drop_build(key, metadata.get("uid"))
+            self._admission.refresh()
+            return
+        try:
+            self._store.see_build(raw)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            logger.error("The status of %s/%s cannot be read at %s: %s", *key, where, first["msg"])
+            return
+        self._queue.add(key)
+
+    def pod(self, kind: str | None, raw: JSON) -> None:
+        """A build Pod was listed, added, changed or deleted."""
+        if kind == "DELETED":
+            key = owner_of(raw)
+            if key is None:
+                return
+            self._store.lose_pod(key, str((raw.get("metadata") or {}).get("uid")), raw)
+            self._admission.refresh()
+        else:
+            key = self._store.see_pod(raw)
+        if key is not None:
+            self._queue.add(key)
+
+
+def register(registry: kopf.OperatorRegistry, intake: Intake) -> None:
+    """Attach the intake to the watch events of ImageBuilds and of build Pods."""
+
+    @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
+    async def imagebuilds(event: Any, **_: Any) -> None:
+        intake.build(event["type"], event["object"])
+
+    @kopf.on.event("", "v1", "pods", registry=registry)
+    async def pods(event: Any, **_: Any) -> None:
+        intake.pod(event["type"], event["object"])
+
+
+def settings(operator_settings: kopf.OperatorSettings) -> kopf.OperatorSettings:
+    """kopf, told to keep out of everything but watching.
+
+    Selectors are the server's work, lists are paged, idle workers go soon (a worker for each object that was listed
+    costs memory), and nothing watches CRDs, namespaces or peers.
+    """
+    operator_settings.posting.enabled = False
+    operator_settings.scanning.disabled = True
+    operator_settings.peering.standalone = True
+    operator_settings.watching.chunk_size = 500
+    operator_settings.watching.label_selectors["", "v1", "pods"] = f"{names.LABEL_MANAGED_BY}={names.OPERATOR}"
+    operator_settings.queueing.idle_timeout = 0.5
+    operator_settings.persistence.finalizer = f"{names.GROUP}/unused"
+    operator_settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=names.GROUP)
+    operator_settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=names.GROUP)
+    return operator_settings

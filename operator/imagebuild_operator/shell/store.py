@@ -1,0 +1,162 @@
+"""The last watched copies of unfinished builds and their Pods: what observations are made from.
+
+Nothing here is the truth: every write proves itself (name, uid, resourceVersion), and a GET is spent where a stale
+copy could do harm. A finished build is forgotten, so memory follows the work, not the history.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from imagebuild_operator.core.observe import JSON, BuildView, PodView, controller_of
+from imagebuild_operator.core.queueing import Key, Waiting
+
+
+def version_of(raw: JSON) -> int:
+    """The resourceVersion as a number: they are comparable within one resource (KEP-5504); 0 when it is not one."""
+    text = str((raw.get("metadata") or {}).get("resourceVersion") or "")
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def owner_of(raw: JSON) -> Key | None:
+    """The build that a Pod belongs to, by its controller ownerReference."""
+    owner = controller_of(raw)
+    namespace = (raw.get("metadata") or {}).get("namespace")
+    return (str(namespace), str(owner.get("name"))) if owner else None
+
+
+@dataclass
+class _Entry:
+    version: int
+    view: PodView
+
+
+@dataclass
+class _Pods:
+    by_uid: dict[str, _Entry] = field(default_factory=dict)
+
+
+class Store:
+    """Copies by key; an older copy never replaces a newer one."""
+
+    def __init__(self) -> None:
+        self._builds: dict[Key, tuple[int, BuildView]] = {}
+        self._pods: dict[Key, _Pods] = {}
+        self._waiting: dict[Key, Waiting] = {}
+        self._holding: set[Key] = set()
+
+    def build(self, key: Key) -> BuildView | None:
+        """The newest copy of an unfinished build."""
+        entry = self._builds.get(key)
+        return entry[1] if entry else None
+
+    def pods(self, key: Key) -> tuple[PodView, ...]:
+        """The copies of its Pods, those that exist first."""
+        entries = self._pods.get(key)
+        views = [entry.view for entry in entries.by_uid.values()] if entries else []
+        return tuple(sorted(views, key=lambda view: view.gone))
+
+    def keys(self) -> set[Key]:
+        """Every build something is known of."""
+        return {*self._builds, *self._pods}
+
+    def builds(self) -> Iterator[tuple[Key, int]]:
+        """Keys and resourceVersions of the unfinished builds."""
+        return ((key, version) for key, (version, _) in list(self._builds.items()))
+
+    def live_pods(self) -> Iterator[tuple[Key, str, int]]:
+        """Key, uid and resourceVersion of every Pod that takes up room."""
+        for key, pods in list(self._pods.items()):
+            for uid, entry in list(pods.by_uid.items()):
+                if entry.view.live:
+                    yield key, uid, entry.version
+
+    @property
+    def active(self) -> set[Key]:
+        """Builds that hold a slot: a recorded attempt that has not ended, or a live Pod."""
+        return self._holding
+
+    @property
+    def waiting(self) -> dict[Key, Waiting]:
+        """The recorded waiting runs."""
+        return self._waiting
+
+    def see_build(self, raw: JSON) -> BuildView:
+        """Take in a copy; one of the same object that is older than the known one is ignored.
+
+        Raises:
+            pydantic.ValidationError: its status cannot be read.
+        """
+        view, version = BuildView.parse(raw), version_of(raw)
+        known = self._builds.get(view.key)
+        if known is not None and known[1].uid == view.uid and known[0] > version:
+            return known[1]
+        self._builds[view.key] = (version, view)
+        self._count(view.key)
+        return view
+
+    def drop_build(self, key: Key, uid: str | None = None) -> None:
+        """The build does not exist any more: its Pods count until they are gone too."""
+        known = self._builds.get(key)
+        if known is None or uid in (None, known[1].uid):
+            self._builds.pop(key, None)
+            self._count(key)
+
+    def forget(self, key: Key) -> None:
+        """Nothing more is to be done for the build: let its copies go, live Pods excepted."""
+        self._builds.pop(key, None)
+        pods = self._pods.get(key)
+        if pods is not None:
+            pods.by_uid = {uid: entry for uid, entry in pods.by_uid.items() if entry.view.live}
+        self._count(key)
+
+    def see_pod(self, raw: JSON, key: Key | None = None) -> Key | None:
+        """Take in a Pod, for the build it belongs to or the one given; returns that key, or None when it has none.
+
+        A Pod that has ended is only kept for a build that is not finished.
+        """
+        key, version = key or owner_of(raw), version_of(raw)
+        if key is None:
+            return None
+        view = PodView.parse(raw)
+        pods = self._pods.setdefault(key, _Pods())
+        known = pods.by_uid.get(view.uid)
+        if known is None and view.terminal and key not in self._builds:
+            self._count(key)
+            return None
+        if known is None or (version >= known.version and not known.view.gone):
+            asked = known.view.delete_requested if known else False
+            pods.by_uid[view.uid] = _Entry(version, replace(view, delete_requested=asked))
+        self._count(key)
+        return key
+
+    def lose_pod(self, key: Key, uid: str, last: JSON | None = None) -> None:
+        """The Pod does not exist any more; its last copy stays while its build is unfinished."""
+        pods = self._pods.setdefault(key, _Pods())
+        known = pods.by_uid.get(uid)
+        view = PodView.parse(last) if last is not None else (known.view if known else None)
+        if view is not None and key in self._builds:
+            pods.by_uid[uid] = _Entry(known.version if known else 0, replace(view, gone=True))
+        else:
+            pods.by_uid.pop(uid, None)
+        self._count(key)
+
+    def request_delete(self, key: Key, uid: str) -> None:
+        """Remember that this process asked the Pod to go, until the watch tells."""
+        entry = self._pods[key].by_uid.get(uid) if key in self._pods else None
+        if entry is not None:
+            entry.view = replace(entry.view, delete_requested=True)
+
+    def _count(self, key: Key) -> None:
+        """Keep who waits and who holds a slot in step with the copies of one build."""
+        build, pods = self.build(key), self._pods.get(key)
+        if pods is not None and not pods.by_uid:
+            del self._pods[key]
+        run = build.status.run if build else None
+        unfinished = run is not None and run.completion_time is None
+        live = any(view.live for view in self.pods(key) if not build or view.owner_uid == build.uid)
+        if run is not None and unfinished and run.pod_name is None:
+            self._waiting[key] = Waiting(run.queued_time or "", key)
+        else:
+            self._waiting.pop(key, None)
+        holds = live or (run is not None and unfinished and run.pod_name is not None)
+        (self._holding.add if holds else self._holding.discard)(key)

@@ -1,0 +1,1 @@
+"""The chart as Helm renders it, the examples, and the Dockerfile."""

@@ -1,0 +1,59 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from imagebuild_operator.api.names import API_VERSION, KIND
+from imagebuild_operator.api.v1alpha1 import ImageBuild
+from tests.chart.paths import EXAMPLES
+
+FILES = sorted(EXAMPLES.glob("*.yaml"))
+
+
+def manifests(file: Path) -> list[dict[str, Any]]:
+    return [document for document in yaml.safe_load_all(file.read_text()) if document]
+
+
+def unknown(written: Any, model: Any, path: str) -> list[str]:
+    """Fields of a manifest that the model has no word for: the API server would drop them without one."""
+    if isinstance(model, BaseModel) and isinstance(written, dict):
+        fields = {info.alias or name: name for name, info in type(model).model_fields.items()}
+        return [
+            problem
+            for key, value in written.items()
+            for problem in (
+                unknown(value, getattr(model, fields[key]), f"{path}.{key}") if key in fields else [f"{path}.{key}"]
+            )
+        ]
+    if isinstance(model, list) and isinstance(written, list):
+        pairs = enumerate(zip(written, model, strict=True))
+        return [problem for index, (item, each) in pairs for problem in unknown(item, each, f"{path}[{index}]")]
+    return []
+
+
+def test_they_are_numbered_without_a_gap() -> None:
+    assert [file.name[:3] for file in FILES] == [f"{number:02}-" for number in range(1, len(FILES) + 1)]
+    assert len(FILES) == 4
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_an_example_says_what_it_shows_and_is_an_imagebuild(file: Path) -> None:
+    assert file.read_text().startswith("# ")
+    for manifest in manifests(file):
+        assert (manifest["apiVersion"], manifest["kind"]) == (API_VERSION, KIND)
+        build = ImageBuild.model_validate(manifest)
+        assert unknown(manifest["spec"], build.spec, "spec") == []
+
+
+def test_the_examples_have_names_of_their_own() -> None:
+    names = [manifest["metadata"]["name"] for file in FILES for manifest in manifests(file)]
+
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_no_example_holds_a_secret(file: Path) -> None:
+    assert "Secret" not in {manifest["kind"] for manifest in manifests(file)}
+    assert "stringData" not in file.read_text()

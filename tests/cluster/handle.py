@@ -1,0 +1,127 @@
+"""What tests and the demo hold in their hands: a running cluster."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from .errors import ClusterError
+from .gitserver import GitServer
+from .paths import ClusterPaths
+from .process import ProcessTable
+from .programs import program
+from .registry import INSECURE, MIRROR, REGISTRY, Registry, docker_config
+
+
+def run_tool(
+    command: Sequence[str], *, environment: dict[str, str], given: str | None = None, timeout: float = 300
+) -> str:
+    """Run a command line tool and return its output; its own words are the message when it fails."""
+    result = subprocess.run(
+        command, input=given, capture_output=True, text=True, env={**os.environ, **environment}, timeout=timeout
+    )
+    if result.returncode != 0:
+        said = (result.stderr or result.stdout).strip()
+        raise ClusterError(f"{Path(command[0]).name} {' '.join(command[1:])}: {said}")
+    return result.stdout
+
+
+def read_audit(file: Path, since: datetime | None = None) -> Iterator[dict[str, Any]]:
+    """The requests that the API server answered; it writes its log while we read, so the last line may be half."""
+    with file.open() as lines:
+        for line in lines:
+            if not line.endswith("\n"):
+                return
+            entry: dict[str, Any] = json.loads(line)
+            received = datetime.fromisoformat(entry["requestReceivedTimestamp"])
+            if since is None or received >= since.astimezone(UTC):
+                yield entry
+
+
+def all_logs_tail(paths: ClusterPaths, lines: int) -> str:
+    """The ends of all log files but the audit log, which is data."""
+    parts = []
+    for file in sorted(paths.logs.glob("*.log")):
+        if file != paths.audit_log:
+            text = file.read_text(errors="replace").splitlines()[-lines:]
+            parts.append(f"---- {file.name} ----\n" + "\n".join(text))
+    return "\n".join(parts)
+
+
+@dataclass(frozen=True)
+class ApiHandle:
+    """An API server that answers: of a whole cluster, or one of its own for an integration test."""
+
+    paths: ClusterPaths
+    url: str
+    processes: ProcessTable
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.paths.kubeconfig
+
+    @property
+    def ca_pem(self) -> str:
+        """The cluster's CA, which also signed the registries' and the git server's certificates."""
+        return self.paths.ca.read_text()
+
+    def kubectl(self, *arguments: str, input: str | None = None, timeout: float = 300) -> str:  # noqa: A002
+        environment = {"KUBECONFIG": str(self.kubeconfig)}
+        return run_tool([str(program("kubectl")), *arguments], environment=environment, given=input, timeout=timeout)
+
+    def apply(self, *objects: dict[str, Any]) -> None:
+        """Apply objects given as documents."""
+        documents = "\n---\n".join(json.dumps(each) for each in objects)
+        self.kubectl("apply", "--server-side", "-f", "-", input=documents)
+
+    def get(self, *arguments: str) -> dict[str, Any]:
+        """`kubectl get … -o json`."""
+        document: dict[str, Any] = json.loads(self.kubectl("get", *arguments, "-o", "json"))
+        return document
+
+    def audit_entries(self, since: datetime | None = None) -> list[dict[str, Any]]:
+        """Audit events received at or after `since`: user, verb, objectRef, responseStatus and so on."""
+        return list(read_audit(self.paths.audit_log, since))
+
+    def logs_tail(self, lines: int = 40) -> str:
+        return all_logs_tail(self.paths, lines)
+
+
+@dataclass(frozen=True)
+class ClusterHandle(ApiHandle):
+    """A running cluster with its registries and its git server."""
+
+    enter: Callable[[Sequence[str]], list[str]] = field(repr=False)
+    git: GitServer
+    registry: Registry = REGISTRY
+    mirror: Registry = MIRROR
+    insecure_registry: Registry = INSECURE
+
+    def helm(self, *arguments: str, timeout: float = 300) -> str:
+        """Run Helm with no repositories, plugins and caches of the person who runs the tests."""
+        folders = {f"HELM_{name}_HOME": str(self.paths.config / "helm" / name) for name in ("CACHE", "CONFIG", "DATA")}
+        environment = {"KUBECONFIG": str(self.kubeconfig), **folders}
+        return run_tool([str(program("helm")), *arguments], environment=environment, timeout=timeout)
+
+    def crane(self, *arguments: str, timeout: float = 300) -> str:
+        """Run crane on the node, where the registries' names are known, with their logins and the cluster's CA."""
+        environment = {"DOCKER_CONFIG": str(self.paths.config / "crane"), "SSL_CERT_FILE": str(self.paths.ca)}
+        return run_tool(self.enter([str(program("crane")), *arguments]), environment=environment, timeout=timeout)
+
+    def pull_secret(self, name: str, *registries: Registry) -> dict[str, Any]:
+        """A Secret of type kubernetes.io/dockerconfigjson with logins of the cluster's registries."""
+        document = docker_config(*(registries or (self.registry,)))
+        return {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name},
+            "type": "kubernetes.io/dockerconfigjson",
+            "data": {".dockerconfigjson": base64.b64encode(document.encode()).decode()},
+        }

@@ -1,0 +1,91 @@
+"""The machine-wide record of the one cluster, and the locks around it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from .process import Process, ProcessTable
+from .settings import CACHE_FOLDER, RUN_FOLDER
+
+RECORD = RUN_FOLDER / "cluster.json"
+
+
+@dataclass
+class Record:
+    """What `down`, or the next `up`, must know of a cluster; written before each thing it names is made."""
+
+    state: Path
+    complete: bool = False
+    # Somebody ran `up` for it: no test run takes it down.
+    keep: bool = False
+    processes: list[Process] = field(default_factory=list)
+    sysctls: dict[str, str] = field(default_factory=dict)
+    made_folders: list[str] = field(default_factory=list)
+
+    def save(self) -> None:
+        RUN_FOLDER.mkdir(parents=True, exist_ok=True)
+        scratch = RECORD.with_suffix(".new")
+        scratch.write_text(json.dumps(asdict(self), default=str, indent=1))
+        scratch.rename(RECORD)
+
+    @property
+    def running(self) -> bool:
+        return self.complete and not self.dead
+
+    @property
+    def dead(self) -> list[Process]:
+        return [process for process in self.processes if not process.alive]
+
+    @property
+    def table(self) -> ProcessTable:
+        return ProcessTable(self.processes, self.save)
+
+
+def read_record() -> Record | None:
+    """The record of the cluster of this machine, running or not; an unreadable one counts as a killed cluster's."""
+    try:
+        document = json.loads(RECORD.read_text())
+        processes = [Process(**{**each, "log": Path(each["log"])}) for each in document.pop("processes")]
+        return Record(**{**document, "state": Path(document["state"]), "processes": processes})
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        return Record(state=RUN_FOLDER)
+
+
+@contextlib.contextmanager
+def changing(say: Callable[[str], None]) -> Iterator[None]:
+    """Let one process at a time start or end the cluster."""
+    CACHE_FOLDER.mkdir(parents=True, exist_ok=True)
+    with (CACHE_FOLDER / "cluster.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another process that starts or ends the cluster …")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+class Use:
+    """Holds the cluster in use, so that whoever started it does not end it under somebody else's tests."""
+
+    def __init__(self) -> None:
+        CACHE_FOLDER.mkdir(parents=True, exist_ok=True)
+        self._file = (CACHE_FOLDER / "cluster.users").open("w")
+        fcntl.flock(self._file, fcntl.LOCK_SH)
+
+    @contextlib.contextmanager
+    def ending(self) -> Iterator[bool]:
+        """Stop using it; true for the last one, and until the block ends nobody else begins to."""
+        with self._file:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True

@@ -1,0 +1,52 @@
+"""The names, addresses and ports of the cluster: everything that two of its parts must agree on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+KUBERNETES_VERSION = "v1.34.4"
+
+# One address serves everything that the node offers (API, DNS, registries, git): the Pods' gateway on the bridge.
+# It lives in the cluster's own network namespace and is routed there from the host.
+NODE_ADDRESS = "10.244.0.1"
+POD_CIDR = "10.244.0.0/24"
+SERVICE_CIDR = "10.245.0.0/24"
+API_SERVICE_ADDRESS = "10.245.0.1"
+TRANSIT_CIDR = "10.246.0.0/30"
+TRANSIT_HOST = "10.246.0.1"
+TRANSIT_NODE = "10.246.0.2"
+BRIDGE = "imb0"
+HOST_LINK = "imb-host"
+NODE_LINK = "imb-node"
+
+NODE_NAME = "imb-node"
+DOMAIN = "imb.test"
+REGISTRY_HOST = f"registry.{DOMAIN}"
+MIRROR_HOST = f"mirror.{DOMAIN}"
+INSECURE_HOST = f"insecure.{DOMAIN}"
+GIT_HOST = f"git.{DOMAIN}"
+HOST_NAMES = (REGISTRY_HOST, MIRROR_HOST, INSECURE_HOST, GIT_HOST)
+
+API_PORT = 16443
+ETCD_PORT = 12379
+ETCD_PEER_PORT = 12380
+REGISTRY_PORT = 15000
+MIRROR_PORT = 15001
+INSECURE_PORT = 15002
+GIT_PORT = 15443
+
+# Logins of servers that only this machine can reach, and only while the cluster runs.
+REGISTRY_USER = "builder"
+REGISTRY_PASSWORD = "builder-password"
+GIT_USER = "reader"
+GIT_PASSWORD = "reader-password"
+
+# The machine-wide places: one cluster at a time, so one record and one cgroup. Unix sockets need paths
+# below 108 characters, which a state folder deep inside somebody's home cannot promise.
+RUN_FOLDER = Path("/run/imagebuild-cluster")
+DATA_FOLDER = Path("/var/lib/imagebuild-cluster")
+CGROUP = "imagebuild-cluster"
+
+CACHE_FOLDER = Path.home() / ".cache" / "imagebuild-operator"
+CHECKOUT = Path(__file__).resolve().parents[2]
+STATE_FOLDER = CHECKOUT / ".cluster"

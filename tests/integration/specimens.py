@@ -1,0 +1,126 @@
+"""ImageBuilds in which every field there is stands once; test_schema.py notices one that is missing."""
+
+from tests.integration.imagebuilds import Document
+
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+NOW = "2026-01-02T03:04:05Z"
+
+RESOURCES = {
+    "requests": {"cpu": "500m", "memory": 536870912},
+    "limits": {"memory": "1.5Gi", "ephemeral-storage": "1e10", "example.com/device": 0},
+}
+
+FULL_SPEC: Document = {
+    "source": {
+        "git": {
+            "url": "https://git.example.com:8443/acme/web.git",
+            "revision": "refs/heads/release/1.2",
+            "secretRef": {"name": "git-login"},
+        },
+        "subPath": "services/web",
+    },
+    "dockerfile": "docker/Dockerfile.prod",
+    "target": "runtime",
+    "buildArgs": [{"name": "VERSION", "value": "1.2"}, {"name": "_empty", "value": ""}],
+    "output": {
+        "images": ["registry.example.com:5000/acme/web__ui/x-y.z:1.4_2", "acme/web", "localhost:5000/web"],
+        "labels": {"org.opencontainers.image.source": "https://git.example.com/acme/web"},
+    },
+    "registries": {
+        "secretRefs": [{"name": "push"}, {"name": "pull"}],
+        "caBundle": {"configMapRef": {"name": "company-ca", "key": "ca.crt"}},
+        "mirrors": [
+            {
+                "registry": "docker.io",
+                "endpoints": ["mirror.example.com/hub", "mirror.example.com:5000"],
+                "fallback": False,
+            }
+        ],
+        "insecure": ["registry.local:5000"],
+    },
+    "cache": {
+        "enabled": True,
+        "repository": "registry.example.com/acme/web/cache",
+        "ttl": "168h",
+        "copyLayers": True,
+        "runLayers": False,
+    },
+    "executor": {
+        "image": f"registry.example.com/kaniko:v1.25.16@{DIGEST}",
+        "variant": "chainguard",
+        "version": "v1.25.16",
+        "verbosity": "debug",
+        "snapshotMode": "full",
+    },
+    "resources": RESOURCES,
+    "sourceResources": RESOURCES,
+    "timeout": "1h30m",
+    "startTimeout": "90.5s",
+    "podTemplate": {
+        "labels": {"kueue.x-k8s.io/queue-name": "builds", "team": ""},
+        "annotations": {"example.com/Note": "anything, in any words"},
+        "nodeSelector": {"kubernetes.io/arch": "amd64"},
+        "tolerations": [{"key": "builds", "operator": "Exists", "effect": "NoSchedule"}],
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}},
+        "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "kubernetes.io/hostname"}],
+        "serviceAccountName": "builder",
+        "priorityClassName": "low",
+        "runtimeClassName": "kata.qemu",
+        "schedulerName": "my-scheduler",
+        "imagePullSecrets": [{"name": "pull"}],
+        "hostUsers": False,
+    },
+}
+INLINE: Document = {
+    "source": {
+        "inline": {
+            "files": [
+                {"path": "Dockerfile", "content": "FROM scratch\n", "mode": 0o644},
+                {"path": "src/..hidden/a file.py", "content": ""},
+            ]
+        }
+    }
+}
+CA_FROM_SECRET: Document = {"secretRef": {"name": "company-ca", "key": "ca.crt"}}
+
+FULL_STATUS: Document = {
+    "observedGeneration": 1,
+    "phase": "Failed",
+    "conditions": [
+        {
+            "type": "Succeeded",
+            "status": "False",
+            "reason": "BuildFailed",
+            "message": "exit code 1",
+            "lastTransitionTime": NOW,
+            "observedGeneration": 1,
+        }
+    ],
+    "run": {
+        "number": 2,
+        "generation": 1,
+        "inputsHash": "v1:abc",
+        "specHash": "v1:def",
+        "inputs": [{"field": "source", "hash": "abc"}],
+        "requestedAt": "again",
+        "queuedTime": NOW,
+        "attempt": 1,
+        "attempts": [{"number": 1, "startTime": NOW}],
+        "podName": "web-2-1-abcdef",
+        "startTime": NOW,
+        "completionTime": NOW,
+        "duration": "1m32s",
+    },
+    "failure": {
+        "reason": "BuildFailed",
+        "message": "exit code 1",
+        "hint": "read the log",
+        "exitCode": 1,
+        "logTail": "last line\n",
+    },
+    "image": f"registry.example.com/acme/web@{DIGEST}",
+    "digest": DIGEST,
+    "images": ["registry.example.com/acme/web:1.0"],
+    "source": {"commit": "0" * 40, "revision": "main"},
+    "lastHandledRequest": "again",
+}

@@ -1,0 +1,296 @@
+"""The CRD on a real API server: what it takes, what it refuses, and in which words."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from imagebuild_operator.api import crd
+from imagebuild_operator.api.v1alpha1 import ImageBuild
+from tests.integration.imagebuilds import Document, ImageBuilds, with_fields
+from tests.integration.specimens import CA_FROM_SECRET, DIGEST, FULL_SPEC, FULL_STATUS, INLINE
+
+ROOT = Path(__file__).resolve().parents[2]
+
+pytestmark = pytest.mark.integration
+
+
+def fields_of(node: Document, path: str) -> set[str]:
+    """The paths of all fields of a schema."""
+    found = {f"{path}.{name}" for name in node.get("properties", {})}
+    for name, field in node.get("properties", {}).items():
+        found |= fields_of(field, f"{path}.{name}")
+    return found | (fields_of(node["items"], path) if "items" in node else set())
+
+
+def paths_in(value: Any, path: str) -> set[str]:
+    """The paths of all fields of a document, lists passed through."""
+    match value:
+        case dict():
+            below = (paths_in(child, f"{path}.{name}") for name, child in value.items())
+            return {f"{path}.{name}" for name in value}.union(*below)
+        case list():
+            return set[str]().union(*(paths_in(child, path) for child in value))
+        case _:
+            return set()
+
+
+def test_the_specimens_name_every_field() -> None:
+    schema = crd.openapi_schema()["properties"]
+    used = paths_in(FULL_SPEC, "spec") | paths_in(INLINE, "spec")
+    used |= paths_in({"registries": {"caBundle": CA_FROM_SECRET}}, "spec")
+    assert fields_of(schema["spec"], "spec") - used == set()
+    assert fields_of(schema["status"], "status") - paths_in(FULL_STATUS, "status") == set()
+
+
+def test_the_full_example_is_stored_as_written_and_read_by_the_models(builds: ImageBuilds) -> None:
+    spec = FULL_SPEC
+    assert builds.create(with_fields({"spec": spec}), dry_run=True)["spec"] == spec
+    ImageBuild.model_validate({"spec": spec, "status": FULL_STATUS})
+
+
+ACCEPTED: dict[str, dict[str, Any]] = {
+    "minimal": {},
+    "inline": {"spec.source": INLINE["source"]},
+    "a CA from a Secret": {"spec.registries.caBundle": CA_FROM_SECRET},
+    "a commit": {"spec.source.git.revision": "0123456789abcdef0123456789abcdef01234567"},
+    "a tag with odd characters": {"spec.source.git.revision": "v1.0+build-1#7"},
+    "files next to a folder of a like name": {
+        "spec.source": {"inline": {"files": [{"path": "a", "content": ""}, {"path": "a.d/b", "content": ""}]}}
+    },
+    "files as large as allowed": {
+        "spec.source": {"inline": {"files": [{"path": str(i), "content": "x" * 98304} for i in range(2)]}}
+    },
+    "a stage by number": {"spec.target": "0"},
+    "a year": {"spec.timeout": "8760h"},
+    "a second": {"spec.timeout": "1s"},
+    "fractions": {"spec.timeout": "0.5h"},
+    "one name in two tags": {"spec.output.images": ["acme/web:1", "acme/web:2", "acme/web"]},
+    "a name as long as a label value": {"metadata.name": "x" * 63},
+}
+
+
+@pytest.mark.parametrize("changes", ACCEPTED.values(), ids=ACCEPTED.keys())
+def test_accepted(builds: ImageBuilds, changes: dict[str, Any]) -> None:
+    document = with_fields(changes)
+    assert builds.create(document, dry_run=True)["spec"] == document["spec"]
+
+
+def test_every_example_is_accepted(builds: ImageBuilds) -> None:
+    files = sorted((ROOT / "examples").glob("*.yaml"))
+    documents = [each for file in files for each in yaml.safe_load_all(file.read_text()) if each]
+    examples = [each for each in documents if each["kind"] == "ImageBuild"]
+    assert examples
+    for example in examples:
+        example["metadata"].pop("namespace", None)
+        builds.create(example, dry_run=True)
+
+
+def images(*references: str) -> dict[str, Any]:
+    return {"spec.output.images": list(references)}
+
+
+def files(*entries: Document) -> dict[str, Any]:
+    return {"spec.source": {"inline": {"files": [{"content": "", **entry} for entry in entries]}}}
+
+
+IMAGE = "must be [registry/]repository[:tag] with the repository in lower case, without https:// and without a digest"
+PATH = "must be a relative path"
+DURATION = "must be a duration of at least 1s and at most 8760h"
+AMOUNT = "must be an amount that is not negative"
+OURS = "imagebuild.dev/* and app.kubernetes.io/managed-by belong to the operator"
+TEN_KIB = "x" * 10240
+
+# What is changed, the field that the answer must name, and the words in which it says what is wrong and what is right.
+REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
+    "two sources": (
+        {"spec.source": FULL_SPEC["source"] | INLINE["source"]},
+        "spec.source",
+        "exactly one of git and inline must be set",
+    ),
+    "no source": (
+        {"spec.source": {"subPath": "web"}},
+        "spec.source",
+        "exactly one of git and inline must be set",
+    ),
+    "source left out": ({"spec.source": None}, "spec.source", "Required value"),
+    "no image": (images(), "spec.output.images", "should have at least 1 items"),
+    "dockerfile outside": ({"spec.dockerfile": "../Dockerfile"}, "spec.dockerfile", PATH),
+    "dockerfile absolute": ({"spec.dockerfile": "/Dockerfile"}, "spec.dockerfile", PATH),
+    "folder outside": ({"spec.source.subPath": "a/../../b"}, "spec.source.subPath", PATH),
+    "folder with a slash at its end": ({"spec.source.subPath": "services/"}, "spec.source.subPath", PATH),
+    "folder with a backslash": ({"spec.source.subPath": "a\\b"}, "spec.source.subPath", PATH),
+    "folder with a line break": ({"spec.source.subPath": "a\nb"}, "spec.source.subPath", PATH),
+    "file outside": (files({"path": "../x"}), "spec.source.inline.files[0].path", PATH),
+    "file absolute": (files({"path": "/etc/passwd"}), "spec.source.inline.files[0].path", PATH),
+    "file in the folder itself": (files({"path": "./x"}), "spec.source.inline.files[0].path", PATH),
+    "file twice": (files({"path": "a"}, {"path": "a"}), "spec.source.inline.files[1]", "Duplicate value"),
+    "file and folder": (
+        files({"path": "a/b"}, {"path": "a"}),
+        "spec.source.inline.files",
+        "a path is used both as a file and as a folder of another file: rename one of them",
+    ),
+    "too many files": (
+        files(*({"path": f"f{i}"} for i in range(65))),
+        "spec.source.inline.files",
+        "must have at most 64 items",
+    ),
+    "too large files": (
+        files(*({"path": f"f{i}", "content": TEN_KIB} for i in range(20))),
+        "spec.source.inline.files",
+        "all files together may hold 196608 bytes; put larger contexts in a git repository",
+    ),
+    "files too large in bytes alone": (
+        files({"path": "f", "content": "€" * 65537}),
+        "spec.source.inline.files",
+        "all files together may hold 196608 bytes",
+    ),
+    "mode with more than permissions": (
+        files({"path": "f", "mode": 0o4755}),
+        "spec.source.inline.files[0].mode",
+        "less than or equal",
+    ),
+    "http": ({"spec.source.git.url": "http://git.example.com/web"}, "spec.source.git.url", "must start with https://"),
+    "ssh": ({"spec.source.git.url": "git@git.example.com:web"}, "spec.source.git.url", "must start with https://"),
+    "credentials in the url": (
+        {"spec.source.git.url": "https://me:secret@git.example.com/web"},
+        "spec.source.git.url",
+        "must not hold credentials: put them in a Secret of type kubernetes.io/basic-auth and name it in "
+        "source.git.secretRef",
+    ),
+    "url without a host": ({"spec.source.git.url": "https:///web"}, "spec.source.git.url", "must be a URL with a host"),
+    "branch in the url": (
+        {"spec.source.git.url": "https://git.example.com/web#main"},
+        "spec.source.git.url",
+        "a branch or tag goes to source.git.revision",
+    ),
+    "revision with a leading dash": (
+        {"spec.source.git.revision": "--upload-pack=x"},
+        "spec.source.git.revision",
+        "no leading dash",
+    ),
+    "revision range": ({"spec.source.git.revision": "a..b"}, "spec.source.git.revision", "neither '..' nor '@{'"),
+    "revision with a colon": ({"spec.source.git.revision": "a:b"}, "spec.source.git.revision", "must be the name of"),
+    "revision with a backslash": ({"spec.source.git.revision": "a\\b"}, "spec.source.git.revision", "~^:?*[\\ and"),
+    "empty revision": ({"spec.source.git.revision": ""}, "spec.source.git.revision", "at least 1 char"),
+    "secret with a wrong name": (
+        {"spec.source.git.secretRef": {"name": "My Secret"}},
+        "spec.source.git.secretRef.name",
+        "must be the name of an object: lower case letters",
+    ),
+    "capitals in the image": (images("registry.example.com/Acme/web"), "spec.output.images[0]", IMAGE),
+    "capitals in a folder that looks like a registry": (images("Acme/web"), "spec.output.images[0]", IMAGE),
+    "digest in the image": (images(f"acme/web@{DIGEST}"), "spec.output.images[0]", IMAGE),
+    "scheme in the image": (images("https://registry.example.com/web"), "spec.output.images[0]", IMAGE),
+    "image without a tag after the colon": (images("acme/web:"), "spec.output.images[0]", IMAGE),
+    "image without a repository": (images("registry.example.com:5000/"), "spec.output.images[0]", IMAGE),
+    "image of one letter": (images("registry:5000/a:1"), "spec.output.images[0]", "at least two characters"),
+    "the same image twice": (
+        images("acme/web:1", "acme/web", "acme/web:latest"),
+        "spec.output.images",
+        "the same reference stands there twice (no tag means latest): take one out",
+    ),
+    "a label with a space": ({"spec.output.labels": {"a b": "c"}}, "spec.output.labels", "names of labels hold"),
+    "not a duration": ({"spec.timeout": "soon"}, "spec.timeout", DURATION),
+    "a duration without a unit": ({"spec.timeout": "60"}, "spec.timeout", DURATION),
+    "no time at all": ({"spec.timeout": "0s"}, "spec.timeout", DURATION),
+    "a negative time": ({"spec.startTimeout": "-1m"}, "spec.startTimeout", DURATION),
+    "too long": ({"spec.timeout": "8761h"}, "spec.timeout", DURATION),
+    "too long for the clock": ({"spec.timeout": "9" * 31 + "h"}, "spec.timeout", DURATION),
+    "days": ({"spec.cache": {"ttl": "14d"}}, "spec.cache.ttl", DURATION),
+    "a negative number": ({"spec.resources.limits": {"memory": -1}}, "spec.resources.limits[memory]", AMOUNT),
+    "a negative amount": ({"spec.resources.limits": {"memory": "-1Gi"}}, "spec.resources.limits[memory]", AMOUNT),
+    "not an amount": ({"spec.sourceResources.requests": {"cpu": "1GB"}}, "spec.sourceResources.requests[cpu]", AMOUNT),
+    "not a resource": ({"spec.resources.limits": {"a b": 1}}, "spec.resources.limits", "names must be [domain/]name"),
+    "our label": ({"spec.podTemplate.labels": {"imagebuild.dev/x": "1"}}, "spec.podTemplate.labels", OURS),
+    "our other label": (
+        {"spec.podTemplate.labels": {"app.kubernetes.io/managed-by": "me"}},
+        "spec.podTemplate.labels",
+        OURS,
+    ),
+    "our annotation": (
+        {"spec.podTemplate.annotations": {"imagebuild.dev/run": "1"}},
+        "spec.podTemplate.annotations",
+        OURS,
+    ),
+    "not a label": (
+        {"spec.podTemplate.labels": {"team": "not a value"}},
+        "spec.podTemplate.labels",
+        "values must have at most 63 letters, digits",
+    ),
+    "too large annotations": (
+        {"spec.podTemplate.annotations": {f"a{i}": "x" * 4096 for i in range(9)}},
+        "spec.podTemplate.annotations",
+        "all annotations together may hold 32768 bytes",
+    ),
+    "two certificate authorities": (
+        {"spec.registries.caBundle": FULL_SPEC["registries"]["caBundle"] | CA_FROM_SECRET},
+        "spec.registries.caBundle",
+        "exactly one of configMapRef and secretRef must be set",
+    ),
+    "no certificate authority": (
+        {"spec.registries.caBundle": {}},
+        "spec.registries.caBundle",
+        "exactly one of configMapRef and secretRef must be set",
+    ),
+    "certificate authority under a key that cannot be": (
+        {"spec.registries.caBundle": {"secretRef": {"name": "company-ca", "key": "a/b"}}},
+        "spec.registries.caBundle.secretRef.key",
+        "must be a key of the object: letters, digits",
+    ),
+    "mirror of nothing": (
+        {"spec.registries.mirrors": [{"endpoints": ["mirror.example.com"]}]},
+        "spec.registries.mirrors[0].registry",
+        "Required value",
+    ),
+    "mirror with a scheme": (
+        {"spec.registries.mirrors": [{"registry": "docker.io", "endpoints": ["https://mirror.example.com"]}]},
+        "spec.registries.mirrors[0].endpoints",
+        "each endpoint must be host[:port][/path], without https://",
+    ),
+    "insecure with a path": (
+        {"spec.registries.insecure": ["registry.local/acme"]},
+        "spec.registries.insecure[0]",
+        "must be host[:port], without https:// and without a path",
+    ),
+    "cache with a tag": (
+        {"spec.cache": {"repository": "acme/cache:1"}},
+        "spec.cache.repository",
+        "must be [registry/]repository in lower case, without https:// and without a tag",
+    ),
+    "executor with a space": ({"spec.executor": {"image": "a b"}}, "spec.executor.image", "must be [registry/]"),
+    "executor of nobody": ({"spec.executor": {"variant": "other"}}, "spec.executor.variant", "supported values"),
+    "executor without a version": ({"spec.executor": {"version": "latest"}}, "spec.executor.version", "three numbers"),
+    "argument with a dash": (
+        {"spec.buildArgs": [{"name": "A-B", "value": ""}]},
+        "spec.buildArgs[0].name",
+        "letters, digits and '_', not starting with a digit",
+    ),
+    "argument twice": (
+        {"spec.buildArgs": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]},
+        "spec.buildArgs[1]",
+        "Duplicate value",
+    ),
+    "stage with a space": ({"spec.target": "my stage"}, "spec.target", "must be the name of a stage"),
+    "name longer than a label value": (
+        {"metadata.name": "x" * 64},
+        "metadata.name",
+        "must have at most 63 characters: it becomes the value of a label on the build's Pod",
+    ),
+    "unknown field": ({"spec.output.image": "acme/web"}, "spec.output.image", "unknown field"),
+    "field of a later version": ({"spec.retry": {"limit": 1}}, "spec.retry", "unknown field"),
+}
+
+
+@pytest.mark.parametrize(("changes", "field", "words"), REFUSED.values(), ids=REFUSED.keys())
+def test_refused(builds: ImageBuilds, changes: dict[str, Any], field: str, words: str) -> None:
+    message = builds.refusal(with_fields(changes))
+    assert words in message
+    assert f"{field}: " in message or f'unknown field "{field}"' in message
+    assert "rule evaluation error" not in message
+
+
+def test_credentials_in_the_url_are_not_repeated_in_the_answer(builds: ImageBuilds) -> None:
+    message = builds.refusal(with_fields({"spec.source.git.url": "https://me:s3cret@git.example.com/web"}))
+    assert "s3cret" not in message

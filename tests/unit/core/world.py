@@ -1,0 +1,234 @@
+"""A small model of an API server and a kubelet, to drive `decide` through whole lives of a build in microseconds.
+
+It keeps the rules the core relies on: generation counts spec changes, resourceVersion counts all changes, Pods have
+unique names, and deletion is asked for before it happens.
+"""
+
+import copy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from imagebuild_operator.api import names
+from imagebuild_operator.api.v1alpha1 import Resources
+from imagebuild_operator.core.decide import Policy, decide
+from imagebuild_operator.core.decisions import (
+    AskSlot,
+    CreatePod,
+    Decision,
+    DeletePod,
+    FetchBuild,
+    FetchLog,
+    FetchPod,
+    FetchWarnings,
+    Wait,
+    WriteStatus,
+)
+from imagebuild_operator.core.observe import JSON, BuildView, Observation, PodView, Refusal, format_time
+from imagebuild_operator.pod.settings import PodSettings
+
+DIGEST = "sha256:" + "a" * 64
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def pod_settings() -> PodSettings:
+    return PodSettings(
+        operator_image="operator:1",
+        operator_image_pull_policy="IfNotPresent",
+        executor_image="executor:1",
+        executor_variant="osscontainertools",
+        resources=Resources(limits={"memory": "2Gi", "ephemeral-storage": "10Gi"}),
+        source_resources=Resources(limits={"memory": "256Mi", "ephemeral-storage": "10Gi"}),
+        host_users=None,
+    )
+
+
+def inline_spec(**changes: Any) -> JSON:
+    return {
+        "source": {"inline": {"files": [{"path": "Dockerfile", "content": "FROM scratch\n"}]}},
+        "output": {"images": ["registry.example.com/team/web:1"]},
+        **changes,
+    }
+
+
+@dataclass
+class World:
+    """One ImageBuild, its Pods, and what the operator did."""
+
+    spec: JSON = field(default_factory=inline_spec)
+    policy: Policy = field(default_factory=lambda: Policy(pod=pod_settings()))
+    now: datetime = START
+    slot: bool = True
+    log: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.generation = 1
+        self.version = 1
+        self.annotations: dict[str, str] = {}
+        self.status: JSON = {"observedGeneration": -1, "phase": "Pending"}
+        self.pods: dict[str, JSON] = {}
+        self.lost: dict[str, JSON] = {}
+        self.refusal: Refusal | None = None
+        self.refuse: tuple[int, str] | None = None
+        self.actions: list[str] = []
+        self.writes: list[WriteStatus] = []
+        self.most_live = 0
+
+    @property
+    def build(self) -> BuildView:
+        return BuildView.parse(
+            {
+                "metadata": {
+                    "namespace": "ns",
+                    "name": "web",
+                    "uid": "uid-1",
+                    "generation": self.generation,
+                    "resourceVersion": str(self.version),
+                    "annotations": self.annotations,
+                },
+                "spec": self.spec,
+                "status": self.status,
+            }
+        )
+
+    # What users and the cluster do
+
+    def edit(self, **changes: Any) -> None:
+        changed = {**copy.deepcopy(self.spec), **changes}
+        if changed != self.spec:
+            self.spec = changed
+            self.generation += 1
+            self.version += 1
+
+    def request(self, token: str) -> None:
+        self.annotations = {**self.annotations, names.ANNOTATION_REQUESTED_AT: token}
+        self.version += 1
+
+    def start_pod(self) -> None:
+        self._only_pod()["status"] = {
+            "phase": "Running",
+            "containerStatuses": [{"name": names.CONTAINER_BUILD, "state": {"running": {}}}],
+        }
+
+    def end_pod(
+        self, exit_code: int = 0, message: str = DIGEST, reason: str = "Completed", pod_reason: str = ""
+    ) -> None:
+        terminated = {
+            "exitCode": exit_code,
+            "reason": reason,
+            "message": message,
+            "finishedAt": format_time(self.now),
+        }
+        self._only_pod()["status"] = {
+            "phase": "Succeeded" if exit_code == 0 else "Failed",
+            "reason": pod_reason,
+            "containerStatuses": [{"name": names.CONTAINER_BUILD, "state": {"terminated": terminated}}],
+        }
+
+    def remove_pods(self) -> None:
+        """The kubelet has stopped them and the API server let them go."""
+        self.lost.update(self.pods)
+        self.pods.clear()
+
+    def kubelet(self) -> None:
+        """Pods that were asked to go are gone."""
+        for name in [name for name, pod in self.pods.items() if pod["metadata"].get("deletionTimestamp")]:
+            self.lost[name] = self.pods.pop(name)
+
+    def _only_pod(self) -> JSON:
+        (pod,) = self.pods.values()
+        return pod
+
+    # What the operator does
+
+    def observe(self, **gathered: Any) -> Observation:
+        pods = [PodView.parse(pod) for pod in self.pods.values()]
+        gone = [PodView.parse(pod, gone=True) for pod in self.lost.values()]
+        return Observation(build=self.build, pods=(*pods, *gone), refusal=self.refusal, **gathered)
+
+    def step(self) -> Decision:
+        """One pass, as the reconciler does it; returns the decision it came to rest with."""
+        gathered: dict[str, Any] = {"fresh": False, "looked_up": frozenset()}
+        for _ in range(20):
+            decision = decide(self.observe(**gathered), self.policy, self.now)
+            if isinstance(decision, Wait):
+                return decision
+            self._carry_out(decision, gathered)
+        raise AssertionError(f"no rest: {self.actions[-8:]}")
+
+    def _carry_out(self, decision: Decision, gathered: dict[str, Any]) -> None:
+        match decision:
+            case AskSlot():
+                gathered["slot"] = self.slot
+            case FetchBuild():
+                gathered["fresh"] = True
+            case FetchPod(name):
+                gathered["looked_up"] |= {name}
+            case FetchLog():
+                gathered["log"] = self.log
+            case FetchWarnings():
+                gathered["warnings"] = self.warnings
+            case WriteStatus(status):
+                self.status = status.model_dump(by_alias=True, exclude_none=True, mode="json")
+                self.version += 1
+                self.writes.append(decision)
+                self.actions.append(f"status {status.phase}")
+                gathered.update(fresh=True, slot=None, log=None, warnings=None)
+            case CreatePod(name, manifest):
+                self._create(name, manifest)
+            case DeletePod(name):
+                self.pods[name]["metadata"]["deletionTimestamp"] = format_time(self.now + timedelta(seconds=30))
+                self.pods[name]["metadata"]["deletionGracePeriodSeconds"] = 30
+                self.actions.append(f"delete {name}")
+            case Wait():
+                raise AssertionError("a wait is no action")
+
+    def _create(self, name: str, manifest: JSON) -> None:
+        if self.refuse is not None:
+            self.refusal = Refusal(name, *self.refuse, retry_at=self.now + timedelta(seconds=5))
+            self.actions.append(f"refused {name}")
+            return
+        if name in self.pods:
+            self.refusal = Refusal(name, 409, "exists", retry_at=self.now)
+            self.actions.append(f"taken {name}")
+            return
+        self.refusal = None
+        pod = copy.deepcopy(manifest)
+        pod["metadata"] |= {"namespace": "ns", "uid": f"pod-{len(self.actions)}"}
+        pod["status"] = {"phase": "Pending"}
+        self.pods[name] = pod
+        self.actions.append(f"create {name}")
+        self.most_live = max(self.most_live, sum(PodView.parse(p).live for p in self.pods.values()))
+
+    # What can be read off
+
+    def condition(self, kind: names.ConditionType) -> str | None:
+        found = [c for c in self.status.get("conditions", []) if c["type"] == kind]
+        return str(found[0]["status"]) if found else None
+
+    def reason(self) -> str:
+        return str(self.status["conditions"][0]["reason"])
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    def built(self, **result: Any) -> "World":
+        """Run it to its end."""
+        self.step()
+        self.start_pod()
+        self.pass_time(60)
+        self.step()
+        self.end_pod(**result)
+        self.step()
+        return self
+
+
+def restarted(world: World) -> World:
+    """The same cluster seen by a new process: what was lost before it started, it never saw."""
+    world.lost.clear()
+    world.refusal = None
+    return world
+
+
+__all__ = ["DIGEST", "START", "World", "inline_spec", "pod_settings", "restarted"]
