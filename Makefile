@@ -47,7 +47,7 @@ check: venv lint ## the fast part: lint, types, layers, unit tests
 
 .PHONY: lint
 lint: venv
-	@ruff check . && ruff format --check . && mypy && lint-imports && yamllint -s .
+	@ruff check . && ruff format --check . && mypy && PYTHONPATH=operator lint-imports && yamllint -s .
 
 .PHONY: format
 format: venv ## format the code
@@ -55,7 +55,7 @@ format: venv ## format the code
 
 .PHONY: generate
 generate: venv ## write crds/ and the chart's copy from the models
-	@$(PY) -m imagebuild_operator.api.crd
+	@$(PY) -m imagebuild_operator.api.crd && $(PY) -m tests.chart.values
 
 .PHONY: cluster-up
 cluster-up: venv ## start a cluster for development; its kubeconfig is .cluster/kubeconfig

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from imagebuild_operator.api.schema import INT_OR_STRING
 from imagebuild_operator.api.v1alpha1 import Resources
 from imagebuild_operator.core.durations import parse_duration
 from imagebuild_operator.pod.settings import PodSettings
@@ -21,7 +20,8 @@ PREFIX: Final = "IMAGEBUILD_"
 
 # RFC 1123 label, as the API server asks of a namespace's name.
 _NAMESPACE: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_QUANTITY: Final = re.compile(INT_OR_STRING["pattern"])
+# apimachinery's resource.Quantity without a sign, as the schema asks of `spec.resources`.
+_QUANTITY: Final = re.compile(r"([0-9]+|[0-9]+\.[0-9]*|\.[0-9]+)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?[0-9]+)?")
 
 BUILD_RESOURCES: Final = Resources(
     requests={"cpu": "250m", "memory": "512Mi"}, limits={"memory": "2Gi", "ephemeral-storage": "10Gi"}
@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     )
     operator_namespace: str | None = Field(default=None, description="Namespace the operator itself runs in.")
     workers: int = Field(default=16, ge=1, le=256, description="How many builds are looked at at the same time.")
-    max_concurrent_builds: Annotated[int | None, BeforeValidator(_limit), Field(ge=1)] = Field(
+    max_concurrent_builds: Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_limit)] = Field(
         default=10, description="How many builds run at the same time, further ones wait as Queued; 0 means no limit."
     )
     operator_image: str = Field(

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from .errors import ClusterError
 from .layers import Entry, Image, write_layout, write_tar
+from .locks import locked
 from .programs import KANIKO, Say, program, say_on_stdout
 from .settings import CACHE_FOLDER
 
@@ -31,6 +32,8 @@ SUITE = "bookworm"
 DEBIAN_PACKAGES = ("ca-certificates", "python3", "python3-pip", "python3-venv")
 # Raised when the recipes below change, so that images in the cache made by older ones are not used.
 RECIPE = 1
+# Debian merges /usr with a package that brings 50 MB of Perl; this hook of mmdebstrap's own does it without.
+MERGED_USR = "/usr/share/mmdebstrap/hooks/merged-usr"
 
 
 @dataclass(frozen=True)
@@ -49,15 +52,16 @@ class Recipe:
     def make(self, say: Say = say_on_stdout) -> Path:
         """Return the image's OCI layout, made now if the cache has it not."""
         layout = self.layout()
-        if layout.is_dir():
-            return layout
-        started = time.monotonic()
-        say(f"making image {self.image.name} …")
-        with tempfile.TemporaryDirectory(prefix="imagebuild-image-") as folder:
-            layer = Path(folder) / "layer.tar"
-            self.write_layer(layer)
-            write_layout(self.image, layer, layout)
-        say(f"made image {self.image.name} in {time.monotonic() - started:.0f} s")
+        with locked(layout.with_suffix(".lock"), say, f"waiting for another process that makes {self.image.name} …"):
+            if layout.is_dir():
+                return layout
+            started = time.monotonic()
+            say(f"making image {self.image.name} …")
+            with tempfile.TemporaryDirectory(prefix="imagebuild-image-") as folder:
+                layer = Path(folder) / "layer.tar"
+                self.write_layer(layer)
+                write_layout(self.image, layer, layout)
+            say(f"made image {self.image.name} in {time.monotonic() - started:.0f} s")
         return layout
 
 
@@ -136,6 +140,7 @@ def _write_debian(layer: Path) -> None:
             "--quiet",
             "--mode=root",
             "--variant=minbase",
+            f"--hook-dir={MERGED_USR}",
             f"--include={','.join(DEBIAN_PACKAGES)}",
             '--aptopt=APT::Install-Recommends "false"',
             *(f"--aptopt={line}" for line in _apt_settings()),

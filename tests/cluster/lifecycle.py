@@ -65,7 +65,8 @@ def up(*, state: Path = settings.STATE_FOLDER, keep: bool = True, say: Say = say
         record = read_record()
         if record is not None and record.running:
             return _adopt(record, state, keep=keep)
-        if record is not None or cgroups.processes():
+        # After a reboot the record and the processes are gone, but what is on disk is not.
+        if record is not None or cgroups.processes() or settings.DATA_FOLDER.exists():
             say("cleaning up what a killed cluster left …")
             _tell_what_died(record, say)
             _clean(record)
@@ -123,6 +124,8 @@ def down(say: Say = say_on_stdout) -> bool:
 def _clean(record: Record | None) -> None:
     if not cgroups.kill_all():
         raise ClusterError(f"These processes of the cluster cannot be killed: {sorted(cgroups.processes())}")
+    for process in record.processes if record is not None else ():
+        process.reap()
     network.leave()
     stuck = cgroups.remove()
     if record is not None:

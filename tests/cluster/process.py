@@ -58,13 +58,13 @@ class Process:
                 break
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signum)
-            wait_until(lambda: not self._reap_alive(), patience, pause=0.02)
-        self._reap_alive()
+            wait_until(lambda: not self.alive, patience, pause=0.02)
+        self.reap()
 
-    def _reap_alive(self) -> bool:
+    def reap(self) -> None:
+        """Let the kernel forget it, if it ended and was started by this Python process."""
         with suppress(ChildProcessError):
             os.waitpid(self.pid, os.WNOHANG)
-        return self.alive
 
 
 def spawn(name: str, command: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None) -> Process:

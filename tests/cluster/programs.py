@@ -6,7 +6,6 @@ their dependencies conflict. Only go.mod, go.sum and the flags below decide what
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -14,12 +13,12 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import ClusterError
+from .locks import locked
 from .settings import CACHE_FOLDER, KUBERNETES_VERSION
 
 TOOLS = Path(__file__).resolve().parent / "tools"
@@ -133,15 +132,6 @@ def go_command() -> str:
     return found
 
 
-@contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    """Keep a second process from building the same family; the lock falls with the process that holds it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def _build(go: str, family: Family, program: Program, target: Path, say: Say) -> None:
     started = time.monotonic()
     say(f"building {program.name} …")
@@ -165,7 +155,8 @@ def build_family(family: Family, say: Say = say_on_stdout) -> Path:
     if family.binaries.is_dir():
         return family.binaries
     go = go_command()
-    with _locked(CACHE_FOLDER / "bin" / f"{family.name}.lock"):
+    lock = CACHE_FOLDER / "bin" / f"{family.name}.lock"
+    with locked(lock, say, f"waiting for another process that builds {family.name} …"):
         if family.binaries.is_dir():
             return family.binaries
         scratch = Path(tempfile.mkdtemp(prefix=f".{family.name}-", dir=family.binaries.parent))

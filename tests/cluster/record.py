@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from .locks import locked
+from .paths import ClusterPaths
 from .process import Process, ProcessTable
 from .settings import CACHE_FOLDER, RUN_FOLDER
 
@@ -35,7 +37,8 @@ class Record:
 
     @property
     def running(self) -> bool:
-        return self.complete and not self.dead
+        """Whether it is whole; one whose state folder was removed under it (`git clean`) is not."""
+        return self.complete and not self.dead and ClusterPaths(self.state).kubeconfig.exists()
 
     @property
     def dead(self) -> list[Process]:
@@ -58,17 +61,9 @@ def read_record() -> Record | None:
         return Record(state=RUN_FOLDER)
 
 
-@contextlib.contextmanager
-def changing(say: Callable[[str], None]) -> Iterator[None]:
+def changing(say: Callable[[str], None]) -> contextlib.AbstractContextManager[None]:
     """Let one process at a time start or end the cluster."""
-    CACHE_FOLDER.mkdir(parents=True, exist_ok=True)
-    with (CACHE_FOLDER / "cluster.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("waiting for another process that starts or ends the cluster …")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return locked(CACHE_FOLDER / "cluster.lock", say, "waiting for another process that starts or ends the cluster …")
 
 
 class Use:

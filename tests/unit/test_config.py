@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from imagebuild_operator.config import BUILD_RESOURCES, SOURCE_RESOURCES, Settings, SettingsError, load_settings, variable
+from imagebuild_operator.config import (
+    BUILD_RESOURCES,
+    SOURCE_RESOURCES,
+    Settings,
+    SettingsError,
+    load_settings,
+    variable,
+)
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 REQUIRED = {"IMAGEBUILD_OPERATOR_IMAGE": "ghcr.io/example/imagebuild-operator:0.1.0"}
@@ -27,7 +34,7 @@ def test_one_variable_is_enough() -> None:
     assert (settings.workers, settings.max_concurrent_builds) == (16, 10)
     assert (settings.timeout, settings.start_timeout) == (3600.0, 600.0)
     assert settings.host_users is None
-    assert settings.resources is BUILD_RESOURCES
+    assert settings.resources == BUILD_RESOURCES
 
 
 def test_the_default_resources_always_bound_memory_and_storage() -> None:

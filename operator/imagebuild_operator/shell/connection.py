@@ -108,12 +108,13 @@ class Connection:
 
     async def read(self, request: Request, consume: Callable[[aiohttp.ClientResponse], Awaitable[T]]) -> T:
         """What `consume` makes of a successful answer; a repeatable request is tried up to four times."""
-        for number in range(TRIES if request.repeatable else 1):
+        tries = TRIES if request.repeatable else 1
+        for number in range(tries):
             try:
                 return await self._try(request, consume)
             except ApiRefusal as refusal:
                 delay = self._delay(refusal, number)
-                if delay is None or not request.repeatable or number == TRIES - 1:
+                if delay is None or number == tries - 1:
                     raise
                 logger.debug("%s %s: %s; again in %.1f s", request.verb, request.resource, refusal, delay)
             await asyncio.sleep(delay)

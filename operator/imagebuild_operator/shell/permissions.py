@@ -63,9 +63,13 @@ async def missing_permissions(cluster: Cluster, namespaces: Sequence[str]) -> li
 
 def _sentence(permission: Permission, namespace: str | None) -> str:
     group = f'API group "{permission.group}"' if permission.group else "the core API group"
-    place = f'in namespace "{namespace}"' if namespace else "in all namespaces"
-    binding = "a RoleBinding there" if namespace else "a ClusterRoleBinding"
+    what = f'the operator may not {permission.verb} "{permission.target}" ({group})'
+    if namespace is None:
+        return (
+            f"{what} in all namespaces: bind the chart's ClusterRole to the operator's ServiceAccount (the chart does "
+            "it with the value rbac.create=true), or watch single namespaces only (watchNamespaces)"
+        )
     return (
-        f'the operator may not {permission.verb} "{permission.target}" ({group}) {place}: bind the chart\'s '
-        f"ClusterRole to the operator's ServiceAccount by {binding}; the chart does it with the value rbac.create=true"
+        f"{what} in namespace \"{namespace}\": bind the chart's Role to the operator's ServiceAccount there (the chart "
+        "does it with the value rbac.create=true for each of watchNamespaces)"
     )

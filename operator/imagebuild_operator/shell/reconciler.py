@@ -38,7 +38,7 @@ REFUSALS_FOR_THE_CORE: Final = frozenset({400, 403, 409, 422})
 FORBIDDEN_BACKOFF_SECONDS: Final = (5.0, 10.0, 20.0, 40.0, 60.0)
 
 
-class Endless(Exception):
+class EndlessPassError(Exception):
     """A pass did not come to rest."""
 
 
@@ -119,7 +119,7 @@ class Reconciler:
 
         Raises:
             ApiRefusal: the API server refused something that only trying again can mend.
-            Endless: the decisions did not come to rest.
+            EndlessPassError: the decisions did not come to rest.
         """
         gathered = _Pass()
         try:
@@ -134,7 +134,7 @@ class Reconciler:
                     return
                 with build_log_context(*key, run=_run_of(build, decision)):
                     await self._execute(key, build, decision, gathered)
-            raise Endless(f"no rest after {STEPS_PER_PASS} steps for {key[0]}/{key[1]}")
+            raise EndlessPassError(f"no rest after {STEPS_PER_PASS} steps for {key[0]}/{key[1]}")
         finally:
             self._admission.settle(key)
             for build, announcement in gathered.announcements:

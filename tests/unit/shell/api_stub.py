@@ -85,7 +85,7 @@ async def hang_up(request: web.Request) -> web.StreamResponse:
 
 @asynccontextmanager
 async def api_stub(
-    *namespaces: str, page: int = 500, timeout: float = 5.0
+    *namespaces: str, page: int = 500, patience: float = 5.0
 ) -> AsyncIterator[tuple[ApiStub, KubernetesCluster]]:
     """A running stub and a cluster port that speaks to it, with short pauses between tries."""
     stub = ApiStub()
@@ -97,7 +97,7 @@ async def api_stub(
     stub.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     configuration = client.Configuration(host=stub.url, api_key={"BearerToken": "Bearer let-me-in"})
     connection = Connection(
-        configuration, metrics=stub.metrics, random=lambda: 0.5, timeout=timeout, first_delay=0.001
+        configuration, metrics=stub.metrics, random=lambda: 0.5, timeout=patience, first_delay=0.001
     )
     cluster = KubernetesCluster(connection, namespaces, page=page)
     try:

@@ -10,7 +10,11 @@ from imagebuild_operator.shell.cluster import LOG_BYTES
 from imagebuild_operator.shell.port import ApiRefusal, Cluster, Conflict, Missing
 from tests.unit.shell.api_stub import api_stub, ok, status
 
-BUILD: dict[str, Any] = {"kind": "ImageBuild", "metadata": {"name": "web", "uid": "u-1"}, "status": {"phase": "Building"}}
+BUILD: dict[str, Any] = {
+    "kind": "ImageBuild",
+    "metadata": {"name": "web", "uid": "u-1"},
+    "status": {"phase": "Building"},
+}
 NAMESPACES = "/apis/imagebuild.dev/v1alpha1/namespaces"
 
 
@@ -79,7 +83,10 @@ async def test_build_pods_are_selected_by_label_and_keep_their_kind() -> None:
         items, version = await cluster.list_build_pods()
         assert (names_of(items), version) == (["web-1", "lib-1"], "7")
         assert {(item["apiVersion"], item["kind"]) for item in items} == {("v1", "Pod")}
-        assert [request.path for request in stub.asked] == ["/api/v1/namespaces/shop/pods", "/api/v1/namespaces/lab/pods"]
+        assert [request.path for request in stub.asked] == [
+            "/api/v1/namespaces/shop/pods",
+            "/api/v1/namespaces/lab/pods",
+        ]
         assert stub.asked[0].query == {
             "labelSelector": "app.kubernetes.io/managed-by=imagebuild-operator",
             "limit": "500",
@@ -235,7 +242,11 @@ async def test_pod_warnings_come_newest_first_each_once_and_at_most_five() -> No
         {"message": "old", "lastTimestamp": "2026-01-01T00:00:00Z"},
         {"message": " twice ", "lastTimestamp": "2026-01-01T00:00:05Z"},
         {"message": "twice", "lastTimestamp": "2026-01-01T00:00:01Z"},
-        {"message": "series", "eventTime": "2026-01-01T00:00:00Z", "series": {"lastObservedTime": "2026-01-01T00:00:09.5Z"}},
+        {
+            "message": "series",
+            "eventTime": "2026-01-01T00:00:00Z",
+            "series": {"lastObservedTime": "2026-01-01T00:00:09.5Z"},
+        },
         {"message": "whole second", "lastTimestamp": "2026-01-01T00:00:09Z"},
         {"message": "new api", "lastTimestamp": None, "eventTime": "2026-01-01T00:00:04.000001Z", "series": None},
         {"message": "created only", "metadata": {"creationTimestamp": "2026-01-01T00:00:03Z"}},

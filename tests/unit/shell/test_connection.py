@@ -92,7 +92,7 @@ async def test_an_answer_that_never_comes_is_a_refusal_with_status_0() -> None:
         await asyncio.sleep(30)
         return ok(POD)
 
-    async with api_stub(timeout=0.1) as (stub, cluster):
+    async with api_stub(patience=0.1) as (stub, cluster):
         stub.will(never)
         with pytest.raises(ApiRefusal) as caught:
             await cluster.create_pod("shop", POD)
@@ -204,5 +204,5 @@ async def test_inside_a_cluster_the_service_account_goes_first(tmp_path: Path, m
 
 async def test_no_cluster_is_told_with_both_reasons(tmp_path: Path) -> None:
     missing = tmp_path / "nothing"
-    with pytest.raises(ApiRefusal, match="no service account .* and no usable kubeconfig at .*nothing"):
+    with pytest.raises(ApiRefusal, match=r"no service account .* and no usable kubeconfig at .*nothing"):
         await Connection.open({"KUBECONFIG": str(missing)}, metrics=Metrics("t"), random=lambda: 0.5)

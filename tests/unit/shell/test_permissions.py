@@ -18,7 +18,7 @@ class Reviews:
 
 
 async def missing(reviews: Reviews, *namespaces: str) -> list[str]:
-    return await missing_permissions(cast(Cluster, reviews), namespaces)
+    return await missing_permissions(cast("Cluster", reviews), namespaces)
 
 
 def test_the_list_is_least_privilege() -> None:
@@ -52,8 +52,8 @@ async def test_each_missing_one_is_told_with_its_place_and_its_remedy() -> None:
     first, second = await missing(reviews, "shop", "lab")
     assert first == (
         'the operator may not patch "imagebuilds/status" (API group "imagebuild.dev") in namespace "shop": bind the '
-        "chart's ClusterRole to the operator's ServiceAccount by a RoleBinding there; the chart does it with the value "
-        "rbac.create=true"
+        "chart's Role to the operator's ServiceAccount there (the chart does it with the value rbac.create=true for "
+        "each of watchNamespaces)"
     )
     assert 'get "pods/log" (the core API group) in namespace "lab"' in second
 
@@ -61,4 +61,5 @@ async def test_each_missing_one_is_told_with_its_place_and_its_remedy() -> None:
 async def test_a_cluster_wide_operator_needs_a_cluster_wide_binding() -> None:
     [sentence] = await missing(Reviews(("watch", "pods", "", None)))
     assert 'watch "pods" (the core API group) in all namespaces' in sentence
-    assert "by a ClusterRoleBinding" in sentence
+    assert "bind the chart's ClusterRole" in sentence
+    assert "rbac.create=true" in sentence

@@ -54,7 +54,9 @@ async def test_metrics_come_in_the_format_that_is_asked_for() -> None:
         async with session.get("/metrics", headers={"Accept": "text/plain;version=0.0.4"}) as response:
             assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4; charset=utf-8")
             assert 'imagebuild_operator_info{version="1.2.3"} 1.0' in (await response.text()).splitlines()
-        async with session.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"}) as response:
+        async with session.get(
+            "/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"}
+        ) as response:
             assert response.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
             assert (await response.text()).splitlines()[-1] == "# EOF"
 

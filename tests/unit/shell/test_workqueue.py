@@ -52,6 +52,7 @@ async def test_no_key_is_ever_with_two_workers_and_the_last_add_is_always_seen()
     held: set[str] = set()
     added = dict.fromkeys(keys, 0)
     seen = dict.fromkeys(keys, 0)
+    settled = asyncio.Event()
 
     async def work() -> None:
         while True:
@@ -62,7 +63,10 @@ async def test_no_key_is_ever_with_two_workers_and_the_last_add_is_always_seen()
             await asyncio.sleep(source.random() / 500)
             held.remove(key)
             q.done(key)
+            if added_all and not len(q) and not held:
+                settled.set()
 
+    added_all = False
     async with asyncio.TaskGroup() as group:
         workers = [group.create_task(work()) for _ in range(5)]
         for _ in range(600):
@@ -71,9 +75,9 @@ async def test_no_key_is_ever_with_two_workers_and_the_last_add_is_always_seen()
             q.add(key)
             if source.random() < 0.2:
                 await asyncio.sleep(source.random() / 1000)
-        async with asyncio.timeout(10):
-            while len(q) or held:
-                await asyncio.sleep(0.005)
+        added_all = True
+        q.add(keys[0])
+        await asyncio.wait_for(settled.wait(), 10)
         for worker in workers:
             worker.cancel()
     assert seen == added
