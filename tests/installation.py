@@ -19,6 +19,7 @@ RELEASE: Final = "imagebuild-operator"
 CHART: Final = CHECKOUT / "charts" / "imagebuild-operator"
 IMAGE_CONTEXT: Final = ("Dockerfile", ".dockerignore", "requirements.lock", "operator")
 BUILD_SECONDS: Final = 600
+READY_SECONDS: Final = 90
 
 
 def _context_files() -> Iterator[Path]:
@@ -153,10 +154,11 @@ def install(cluster: ClusterHandle, image: tuple[str, str], values: Mapping[str,
     }
     file = cluster.paths.config / "values.json"
     file.write_text(json.dumps(chosen))
-    cluster.helm(
-        "upgrade", RELEASE, str(CHART), "--install", "--namespace", NAMESPACE, "--create-namespace",
-        "--values", str(file), "--wait", "--timeout", "180s",
-    )  # fmt: skip
+    command = ("upgrade", RELEASE, str(CHART), "--install", "--namespace", NAMESPACE, "--create-namespace")
+    try:
+        cluster.helm(*command, "--values", str(file), "--wait", "--timeout", f"{READY_SECONDS}s")
+    except ClusterError as error:
+        raise ClusterError(f"{error}\n{operator_log(cluster)}") from error
 
 
 def prepare_namespace(cluster: ClusterHandle, name: str, **labels: str) -> None:

@@ -13,7 +13,7 @@ import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from typing import Any, Final, cast
 
 import kopf
 
@@ -142,6 +142,8 @@ class Operator:
             await kopf.operator(
                 registry=registry,
                 settings=handlers.settings(kopf.OperatorSettings()),
+                # kopf would look up the name of the user it runs as, and a bare uid has none.
+                identity=cast(Any, self._instance),
                 standalone=True,
                 clusterwide=not self._settings.watch_namespaces,
                 namespaces=self._settings.watch_namespaces,

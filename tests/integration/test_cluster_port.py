@@ -128,6 +128,24 @@ async def test_a_status_write_replaces_the_whole_status(
     }
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\U0001f600 done in 3 s",
+        "\\ud83d\\ude00 and \\\U0001f600",
+        "a\tb\nc \"d\" 'e' {{ - : # % \\",
+        "".join(map(chr, (0x7F, 0x85, 0x2028, 0xE000, 0xFEFF, 0xFFFD))),
+    ],
+)
+async def test_any_text_of_a_log_is_stored_as_it_is(
+    control_plane: ApiHandle, cluster: KubernetesCluster, namespace: str, text: str
+) -> None:
+    build = apply_build(control_plane, namespace)
+    failure = {"reason": "BuildFailed", "message": text, "logTail": text}
+    stored = await write(cluster, build, {"observedGeneration": 1, "phase": "Failed", "failure": failure})
+    assert stored["status"]["failure"] == failure
+
+
 async def test_a_stale_writer_is_refused_and_changes_nothing(
     control_plane: ApiHandle, cluster: KubernetesCluster, namespace: str
 ) -> None:

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from imagebuild_operator.api.names import ConditionType, Phase, Reason
 from imagebuild_operator.api.v1alpha1 import Condition
-from imagebuild_operator.core.observe import format_time
+from imagebuild_operator.core.times import format_time
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from imagebuild_operator.api.names import Reason
-from imagebuild_operator.api.v1alpha1 import Failure, Run
+from imagebuild_operator.api.v1alpha1 import Failure, ImageBuildSpec, Run
 from imagebuild_operator.core import runs, starting, transitions
 from imagebuild_operator.core.decisions import (
     AskSlot,
@@ -25,8 +25,10 @@ from imagebuild_operator.core.decisions import (
     Wait,
 )
 from imagebuild_operator.core.durations import parse_duration
-from imagebuild_operator.core.observe import BuildView, Observation, PodView, parse_time
+from imagebuild_operator.core.observe import BuildView, Observation
 from imagebuild_operator.core.outcome import Outcome, failure, judge, log_container
+from imagebuild_operator.core.pods import PodView
+from imagebuild_operator.core.times import parse_time
 from imagebuild_operator.pod.manifest import build_pod
 from imagebuild_operator.pod.settings import AttemptIdentity, BuildIdentity, PodSettings
 
@@ -114,11 +116,11 @@ def _finished(seen: Observation, run: Run, now: datetime) -> Decision:
 
 def _attempt(seen: Observation, run: Run, pod_name: str, policy: Policy, now: datetime) -> Decision:
     """An attempt is recorded: see what became of its Pod."""
-    pod = seen.pod(pod_name)
+    pod = _pod_of_the_name(seen, run, pod_name)
     if pod is None:
         return _unposted(seen, run, pod_name, policy, now)
-    if not pod.gone and (pod.owner_uid != seen.build.uid or pod.run != run.number):
-        return _foreign(seen, run, pod, now)
+    if not _is_ours(seen, run, pod):
+        return _foreign(seen, run, pod, starting.deadline(run, policy.start_timeout_of(seen.build), now), now)
     if pod.gone and pod.name not in seen.looked_up:
         return FetchPod(pod.name)
     if pod.terminal or pod.gone:
@@ -129,9 +131,20 @@ def _attempt(seen: Observation, run: Run, pod_name: str, policy: Policy, now: da
     return _running(seen, run, pod, policy, now)
 
 
-def _foreign(seen: Observation, run: Run, pod: PodView, now: datetime) -> Decision:
-    if pod.deleting:
-        return Wait(FOREIGN_POD_SECONDS)
+def _pod_of_the_name(seen: Observation, run: Run, pod_name: str) -> PodView | None:
+    """The Pod that exists under the recorded name, else the last copy of ours: another's that is gone tells nothing."""
+    found = (pod for pod in seen.pods if pod.name == pod_name)
+    return next((pod for pod in found if not pod.gone or _is_ours(seen, run, pod)), None)
+
+
+def _is_ours(seen: Observation, run: Run, pod: PodView) -> bool:
+    return pod.owner_uid == seen.build.uid and pod.run == run.number
+
+
+def _foreign(seen: Observation, run: Run, pod: PodView, end: datetime, now: datetime) -> Decision:
+    """Another's Pod has the name: waited for while it goes. No watch tells of it, so it is asked for."""
+    if pod.deleting and now < end:
+        return Wait(FOREIGN_POD_SECONDS) if pod.name in seen.looked_up else FetchPod(pod.name)
     message = f"Pod {pod.name} exists already and does not belong to run {run.number} of this ImageBuild."
     hint = "Delete or rename that Pod, then set the annotation imagebuild.dev/requestedAt."
     return _close(seen, run, failure(Reason.NAME_CONFLICT, message, hint), now)
@@ -176,7 +189,7 @@ def _unposted(seen: Observation, run: Run, pod_name: str, policy: Policy, now: d
     """The record names a Pod this process has never seen: ask for it, once no other Pod of the build is left."""
     build = seen.build
     if build.spec is None:
-        return Wait()
+        return _close(seen, run, transitions.unreadable(build), now)
     refusal = seen.refusal if seen.refusal and seen.refusal.pod_name == pod_name else None
     if refusal is not None and refusal.status == 409 and pod_name not in seen.looked_up:
         return FetchPod(pod_name)
@@ -188,16 +201,27 @@ def _unposted(seen: Observation, run: Run, pod_name: str, policy: Policy, now: d
         return _close(seen, run, failure(Reason.POD_REJECTED, refusal.message, hint), now)
     if any(pod.owner_uid == build.uid and (pod.live or pod.leaving) for pod in seen.pods):
         return Wait()
-    if refusal is not None and refusal.status == 403:
-        end = starting.deadline(run, policy.start_timeout_of(build), now)
-        waiting = starting.forbidden(seen, run, refusal, end, now)
+    if refusal is not None:
+        waiting = starting.forbidden(
+            seen, run, refusal, starting.deadline(run, policy.start_timeout_of(build), now), now
+        )
         if waiting is not None:
-            return waiting
+            return _close(seen, run, waiting, now) if isinstance(waiting, Failure) else waiting
+    return _create(seen, run, pod_name, build.spec, policy, now)
+
+
+def _create(
+    seen: Observation, run: Run, pod_name: str, spec: ImageBuildSpec, policy: Policy, now: datetime
+) -> Decision:
+    """Ask for the Pod: the one write that no precondition guards, so never from a copy that may be stale."""
+    if not seen.fresh:
+        return FetchBuild()
+    build = seen.build
     remaining = _deadline(run, policy.timeout_of(build), now) - now
     manifest = build_pod(
         build=BuildIdentity(name=build.name, namespace=build.namespace, uid=build.uid),
         attempt=AttemptIdentity(run=run.number, attempt=run.attempt, pod_name=pod_name),
-        spec=build.spec,
+        spec=spec,
         settings=policy.pod,
         deadline_seconds=max(int(remaining.total_seconds()), 1),
     )
@@ -216,7 +240,8 @@ def _running(seen: Observation, run: Run, pod: PodView, policy: Policy, now: dat
         return _close(seen, run, failure(Reason.TIMEOUT, message, "Raise spec.timeout.", log=seen.log or ""), now)
     if not pod.building and not pod.deleting:
         start_end = starting.deadline(run, policy.start_timeout_of(build), now, pod)
-        return starting.not_started(seen, run, pod, start_end, now)
+        waiting = starting.not_started(seen, run, pod, start_end, now)
+        return _close(seen, run, waiting, now) if isinstance(waiting, Failure) else waiting
     return transitions.in_progress(build, run, now, after=(end - now).total_seconds())
 
 

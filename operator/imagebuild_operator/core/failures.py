@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from imagebuild_operator.api.names import Reason
-from imagebuild_operator.core.observe import ContainerView, PodView
+from imagebuild_operator.core.pods import ContainerView, PodView
 from imagebuild_operator.pod.prepared import PrepareFailure, parse_result
 
 
@@ -184,9 +184,12 @@ def explain(evidence: Evidence) -> tuple[Reason, Explanation]:
 
 
 def without_usage(log: str) -> str:
-    """The log up to the flag usage that the executor prints after `Error: ...` (cobra without SilenceUsage)."""
-    head, error, rest = log.partition("\nError: ") if not log.startswith("Error: ") else ("", "Error: ", log[7:])
-    return head + error + rest.partition("\nUsage:\n")[0] if error else log
+    """The log up to the flag usage that the executor prints after `Error: ...`, 85 lines and nothing after them.
+
+    cobra prints it (no SilenceUsage), for the command `executor` (kaniko, cmd/executor/cmd/root.go). The output of
+    RUN steps may well hold other programs' errors and usage.
+    """
+    return log.partition("\nUsage:\n  executor ")[0]
 
 
 def error_line(log: str) -> str:

@@ -7,11 +7,11 @@ from typing import Final
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.api.v1alpha1 import BuiltSource, Failure
 from imagebuild_operator.core.failures import Evidence, Explanation, explain, without_usage
-from imagebuild_operator.core.observe import PodView
+from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.pod.prepared import PreparedSource, parse_result
 
-MESSAGE_LIMIT: Final = 512
-HINT_LIMIT: Final = 256
+MESSAGE_BYTES: Final = 512
+HINT_BYTES: Final = 256
 LOG_TAIL_BYTES: Final = 2048
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
@@ -31,15 +31,17 @@ Outcome = Success | Failure
 
 
 def clip(text: str, limit: int) -> str:
-    """The text within so many characters, control characters replaced, a cut marked."""
-    clean = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text).strip()
-    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+    """The text within so many bytes of UTF-8, control characters replaced, a cut marked."""
+    encoded = _printable(text.strip()[: limit + 1], "\n").encode()
+    if len(encoded) <= limit:
+        return encoded.decode()
+    ellipsis = "…"
+    return encoded[: limit - len(ellipsis.encode())].decode(errors="ignore") + ellipsis
 
 
 def tail(text: str, limit: int = LOG_TAIL_BYTES) -> str:
     """The last whole lines of a log within so many bytes of UTF-8; a single longer line loses its beginning."""
-    clean = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text).strip("\n")
-    encoded = clean.encode(errors="replace")
+    encoded = _printable(text.strip("\n")[-limit - 1 :], "\n\t").encode()
     if len(encoded) <= limit:
         return encoded.decode()
     cut = encoded[-limit:]
@@ -47,12 +49,17 @@ def tail(text: str, limit: int = LOG_TAIL_BYTES) -> str:
     return (whole if newline and whole else cut).decode(errors="ignore")
 
 
+def _printable(text: str, allowed: str) -> str:
+    """The text without control characters and without halves of surrogate pairs, which no UTF-8 can hold."""
+    return "".join(c if c.isprintable() or c in allowed else "\ufffd" for c in text)
+
+
 def failure(reason: Reason, message: str, hint: str = "", *, exit_code: int | None = None, log: str = "") -> Failure:
     """The record of a failure, every text within its bound."""
     return Failure(
         reason=reason.value,
-        message=clip(message, MESSAGE_LIMIT),
-        hint=clip(hint, HINT_LIMIT) or None,
+        message=clip(message, MESSAGE_BYTES),
+        hint=clip(hint, HINT_BYTES) or None,
         exit_code=exit_code,
         log_tail=tail(without_usage(log)) or None,
     )

@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from imagebuild_operator.api.v1alpha1 import Attempt, InputHash, Run
-from imagebuild_operator.core.observe import BuildView, format_micro_time, format_time
+from imagebuild_operator.core.observe import BuildView
+from imagebuild_operator.core.times import format_micro_time, format_time
 from imagebuild_operator.pod.manifest import pod_name
 
 HASH_VERSION: Final = "v1"

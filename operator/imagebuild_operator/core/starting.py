@@ -4,11 +4,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from imagebuild_operator.api.names import Reason
-from imagebuild_operator.api.v1alpha1 import Run
+from imagebuild_operator.api.v1alpha1 import Failure, Run
 from imagebuild_operator.core import transitions
 from imagebuild_operator.core.decisions import Decision, FetchWarnings, Wait
-from imagebuild_operator.core.observe import Observation, PodView, Refusal, parse_time
+from imagebuild_operator.core.observe import Observation, Refusal
 from imagebuild_operator.core.outcome import clip, failure
+from imagebuild_operator.core.pods import PodView
+from imagebuild_operator.core.times import parse_time
 
 TOLD_AFTER: Final = timedelta(seconds=15)
 LOOK_AGAIN_SECONDS: Final = 15.0
@@ -19,23 +21,21 @@ _IMAGE: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName
 
 
 def deadline(run: Run, start_timeout: float, now: datetime, pod: PodView | None = None) -> datetime:
-    """When an attempt that has not started is given up.
+    """When an attempt that has not started is given up."""
+    return _idle_since(run, now, pod) + timedelta(seconds=start_timeout)
 
-    Counted from the attempt's record; the time the init container took does not count.
-    """
-    recorded = _recorded(run, now)
+
+def _idle_since(run: Run, now: datetime, pod: PodView | None) -> datetime:
+    """The attempt's record, or the end of its init container, whose time does not count; a node's clock may be fast."""
+    recorded = parse_time(run.attempts[0].start_time if run.attempts else run.start_time) or now
     prepared = pod.prepare.finished if pod is not None and pod.prepare is not None else None
-    return max(recorded, prepared or recorded) + timedelta(seconds=start_timeout)
+    return max(recorded, min(prepared or recorded, now))
 
 
-def _recorded(run: Run, now: datetime) -> datetime:
-    return parse_time(run.attempts[0].start_time if run.attempts else run.start_time) or now
-
-
-def forbidden(seen: Observation, run: Run, refusal: Refusal, end: datetime, now: datetime) -> Decision | None:
-    """A Pod refused with 403 (quota, Pod Security, policy): told, tried again, given up; None: try again now."""
+def forbidden(seen: Observation, run: Run, refusal: Refusal, end: datetime, now: datetime) -> Decision | Failure | None:
+    """A Pod refused for now (quota, Pod Security, policy): told, tried again, given up; None: try again now."""
     if now >= end:
-        return _given_up(seen, run, refusal.message, now)
+        return _given_up(refusal.message)
     if now >= refusal.retry_at:
         return None
     wait = min((refusal.retry_at - now).total_seconds(), (end - now).total_seconds())
@@ -46,10 +46,10 @@ def forbidden(seen: Observation, run: Run, refusal: Refusal, end: datetime, now:
     return transitions.in_progress(seen.build, run, now, after=wait, reason=Reason.POD_FORBIDDEN, message=message)
 
 
-def not_started(seen: Observation, run: Run, pod: PodView, end: datetime, now: datetime) -> Decision:
+def not_started(seen: Observation, run: Run, pod: PodView, end: datetime, now: datetime) -> Decision | Failure:
     """A Pod whose build container has not run: wait, say why, or give up at `end`."""
-    recorded = _recorded(run, now)
-    left, quiet = (end - now).total_seconds(), (recorded + TOLD_AFTER - now).total_seconds()
+    told_from = _idle_since(run, now, pod) + TOLD_AFTER
+    left, quiet = (end - now).total_seconds(), (told_from - now).total_seconds()
     kind, detail = _obstacle(pod)
     if kind in ("", _UNSCHEDULABLE) and quiet > 0 and left > 0:
         return transitions.in_progress(seen.build, run, now, after=min(left, quiet))
@@ -58,7 +58,7 @@ def not_started(seen: Observation, run: Run, pod: PodView, end: datetime, now: d
             return FetchWarnings(pod.uid)
         kind, detail = (_WARNED, seen.warnings[0]) if seen.warnings else ("", "")
     if left <= 0:
-        return _given_up(seen, run, f"{kind}: {detail}" if kind else "", now)
+        return _given_up(f"{kind}: {detail}" if kind else "")
     if not kind:
         return transitions.in_progress(seen.build, run, now, after=min(left, LOOK_AGAIN_SECONDS))
     return _told(seen, run, kind, detail, min(left, LOOK_AGAIN_SECONDS), now)
@@ -92,7 +92,7 @@ def _told(seen: Observation, run: Run, kind: str, detail: str, after: float, now
     return transitions.in_progress(seen.build, run, now, after=after, reason=Reason.POD_NOT_STARTING, message=message)
 
 
-def _given_up(seen: Observation, run: Run, detail: str, now: datetime) -> Decision:
+def _given_up(detail: str) -> Failure:
     message = "The Pod could not start within spec.startTimeout." + (f" {detail}" if detail else "")
     hint = "Create or correct what the message names, then set the annotation imagebuild.dev/requestedAt."
-    return transitions.closed(seen.build, run, failure(Reason.START_TIMEOUT, message, hint), now)
+    return failure(Reason.START_TIMEOUT, message, hint)

@@ -11,8 +11,9 @@ from imagebuild_operator.api.v1alpha1 import Failure, ImageBuildStatus, Run
 from imagebuild_operator.core.conditions import InProgress, Pushed, Stalled, State, derive, phase_of
 from imagebuild_operator.core.decisions import Announcement, Decision, Result, Wait, WriteStatus
 from imagebuild_operator.core.durations import format_duration
-from imagebuild_operator.core.observe import BuildView, format_time, parse_time
-from imagebuild_operator.core.outcome import Outcome, Success
+from imagebuild_operator.core.observe import BuildView
+from imagebuild_operator.core.outcome import Outcome, Success, failure
+from imagebuild_operator.core.times import format_time, parse_time
 
 
 def observed(build: BuildView) -> bool:
@@ -90,9 +91,15 @@ def in_progress(
 
 def invalid_spec(build: BuildView, now: datetime) -> Decision:
     """The stored spec cannot be read: nothing starts until it is corrected."""
-    message = f"The stored spec does not fit this version of the operator: {build.spec_error}"[:512]
-    state = Stalled(Reason.INVALID_SPEC, message, f"{message} Apply a corrected manifest.")
+    failed = unreadable(build)
+    state = Stalled(Reason.INVALID_SPEC, failed.message, f"{failed.message} {failed.hint}")
     return _write(build, _status(build, state, now))
+
+
+def unreadable(build: BuildView) -> Failure:
+    """What is wrong with a spec that was stored under another schema."""
+    message = f"The stored spec does not fit this version of the operator: {build.spec_error}"
+    return failure(Reason.INVALID_SPEC, message, "Apply a corrected manifest.")
 
 
 def up_to_date(build: BuildView, run: Run, now: datetime) -> Decision:
@@ -113,7 +120,9 @@ def _stalled(run: Run, failed: Failure) -> Stalled:
 
 def closed(build: BuildView, run: Run, outcome: Outcome, now: datetime) -> Decision:
     """The result of a run."""
-    ended = _ended(run, now).model_copy(update={"generation": build.generation})
+    # A spec that cannot be read was not compared with the run's: it stays to be told of.
+    generation = build.generation if build.spec is not None else run.generation
+    ended = _ended(run, now).model_copy(update={"generation": generation})
     if isinstance(outcome, Success):
         changes = _pushed(outcome)
         status = _status(build, Pushed(f"Pushed {changes['image']}."), now, run=ended, **changes)

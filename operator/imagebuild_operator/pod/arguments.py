@@ -1,140 +1,132 @@
-"""The executor's command line: one table of flags and who knows them, and the flags of one build.
+"""The executor's command line."""
 
-Flags that can lie about the result, or that only make sense on a laptop, are never used
-(--push-ignore-immutable-tag-errors reports a digest that was not pushed; --force, --cleanup and --kaniko-dir touch the
-root file system). Sources: cmd/executor/cmd/root.go of osscontainertools, chainguard-dev and GoogleContainerTools.
-"""
-
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
-from imagebuild_operator.api.v1alpha1 import ImageBuildSpec, Mirror
+from imagebuild_operator.api.v1alpha1 import Cache, ImageBuildSpec, Mirror, Registries
+from imagebuild_operator.pod.executors import Executor, parse_version, version_of_image
+from imagebuild_operator.pod.paths import CONTEXT, TERMINATION_MESSAGE
+from imagebuild_operator.pod.settings import PodSettings
 
-CONTEXT: Final = "/kaniko/ctx"
-TERMINATION_LOG: Final = "/dev/termination-log"
-PUSH_RETRIES: Final = 2
-PULL_RETRIES: Final = 1
+# go-containerregistry, pkg/name/registry.go: what people call docker.io is known by this name.
 DOCKER_HUB: Final = "index.docker.io"
-DOCKER_HUB_NAMES: Final = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
+_DOCKER_HUB_ALIASES: Final = frozenset({"docker.io", "registry-1.docker.io", DOCKER_HUB})
 
-Version = tuple[int, int, int]
+PUSH_RETRIES: Final = 2
+DOWNLOAD_RETRIES: Final = 1
 
-# Flags that not every executor has: the first version of each variant that knows it. All others are in all three.
-_LIMITED: Final[dict[str, dict[str, Version]]] = {
-    "credential-helpers": {"osscontainertools": (1, 25, 2)},
-}
-_VERSION: Final = re.compile(r"v?(\d{1,6})\.(\d{1,6})\.(\d{1,6})")
+Option = tuple[str, str]
 
 
-@dataclass(frozen=True)
-class Executor:
-    """Whose executor runs, and which version of it; None where that is not known."""
-
-    variant: str | None
-    version: Version | None
-
-    def knows(self, flag: str) -> bool:
-        """Whether the flag may be given; an unknown variant gets what all of them know."""
-        limited = _LIMITED.get(flag)
-        if limited is None:
-            return True
-        since = limited.get(self.variant or "")
-        return since is not None and (self.version is None or self.version >= since)
+def image_of(spec: ImageBuildSpec, settings: PodSettings) -> str:
+    """The executor's image."""
+    return (spec.executor.image if spec.executor else None) or settings.executor_image
 
 
-def executor_of(spec: ImageBuildSpec, image: str, variant: str | None) -> Executor:
-    """The executor of a build.
-
-    Args:
-        spec: may name image, variant and version.
-        image: the operator's own executor image.
-        variant: whose executor that is.
-    """
-    wanted = spec.executor
-    own_image = wanted is not None and wanted.image is not None
-    named = wanted.variant if wanted is not None else None
-    said = (wanted.version if wanted is not None else None) or ((wanted.image or "") if own_image and wanted else image)
-    tag = said.rpartition(":")[2] if ":" in said else said
-    found = _VERSION.match(tag)
-    version = (int(found[1]), int(found[2]), int(found[3])) if found else None
-    return Executor(named or (None if own_image else variant), version)
+def executor_of(spec: ImageBuildSpec, settings: PodSettings) -> Executor:
+    """What is known of the executor: the spec's word first, then the operator's on its own image, then the tag."""
+    asked = spec.executor
+    own_image = image_of(spec, settings) != settings.executor_image
+    variant = (asked.variant if asked else None) or (None if own_image else settings.executor_variant)
+    stated = parse_version(asked.version) if asked and asked.version else None
+    return Executor(variant, stated or version_of_image(image_of(spec, settings)))
 
 
-def context_of(spec: ImageBuildSpec) -> str:
-    """The build context's folder inside the executor's container."""
+def context_folder(spec: ImageBuildSpec) -> str:
+    """The build context inside the Pod."""
     return f"{CONTEXT}/{spec.source.sub_path}" if spec.source.sub_path else CONTEXT
 
 
-def arguments(spec: ImageBuildSpec, executor: Executor) -> list[str]:
-    """The whole command line; `--name=value` throughout, so that a value never reads as a flag."""
-    context = context_of(spec)
-    wanted = spec.executor
-    return [
-        f"--context=dir://{context}",
-        f"--dockerfile={context}/{spec.dockerfile or 'Dockerfile'}",
-        *(f"--destination={image}" for image in spec.output.images),
-        *([f"--target={spec.target}"] if spec.target else []),
-        *(f"--build-arg={arg.name}={arg.value}" for arg in spec.build_args or ()),
-        *(f"--label={key}={value}" for key, value in sorted((spec.output.labels or {}).items())),
-        f"--digest-file={TERMINATION_LOG}",
-        "--compressed-caching=false",
-        f"--snapshot-mode={(wanted.snapshot_mode if wanted else None) or 'redo'}",
-        f"--verbosity={(wanted.verbosity if wanted else None) or 'info'}",
-        "--log-format=text",
-        f"--push-retry={PUSH_RETRIES}",
-        f"--image-download-retry={PULL_RETRIES}",
-        *(["--credential-helpers="] if executor.knows("credential-helpers") else []),
-        *_cache(spec),
-        *_registries(spec),
-    ]
+def build_arguments(spec: ImageBuildSpec, executor: Executor) -> list[str]:
+    """The arguments, as a Pod's `args` want them; flags this executor does not know are left out."""
+    return [escaped(f"--{flag}={value}") for flag, value in _options(spec) if executor.knows(flag)]
 
 
-def _flag(value: bool) -> str:
-    return "true" if value else "false"
+def escaped(text: str) -> str:
+    """Text that the kubelet leaves as it is.
+
+    In `args` and `env` it replaces `$(NAME)` by variables and `$$` by `$` (Kubernetes documentation, "Define Dependent
+    Environment Variables"); doubling every dollar sign keeps both apart from what users write.
+    """
+    return text.replace("$", "$$")
 
 
-def _cache(spec: ImageBuildSpec) -> Iterator[str]:
-    cache = spec.cache
+def _options(spec: ImageBuildSpec) -> Iterator[Option]:
+    folder = context_folder(spec)
+    yield "context", f"dir://{folder}"
+    # Absolute, since a relative one is first looked for in the executor's own working directory.
+    yield "dockerfile", f"{folder}/{spec.dockerfile or 'Dockerfile'}"
+    for image in spec.output.images:
+        yield "destination", image
+    if spec.target:
+        yield "target", spec.target
+    for argument in spec.build_args or ():
+        # Never without "=": a bare name takes the value of the executor's own environment variable.
+        yield "build-arg", f"{argument.name}={argument.value}"
+    for key, value in sorted((spec.output.labels or {}).items()):
+        yield "label", f"{key}={value}"
+    yield from _fixed(spec)
+    yield from _cache(spec.cache)
+    if spec.registries:
+        yield from _registries(spec.registries)
+
+
+def _fixed(spec: ImageBuildSpec) -> Iterator[Option]:
+    executor = spec.executor
+    yield "snapshot-mode", (executor.snapshot_mode if executor else None) or "redo"
+    yield "verbosity", (executor.verbosity if executor else None) or "info"
+    yield "log-format", "text"
+    yield "digest-file", TERMINATION_MESSAGE
+    # The default keeps every compressed layer in memory until the end (go-containerregistry, pkg/v1/tarball/layer.go).
+    yield "compressed-caching", "false"
+    yield "push-retry", str(PUSH_RETRIES)
+    yield "image-download-retry", str(DOWNLOAD_RETRIES)
+    # No name switches the helpers of cloud vendors off: config.json alone decides.
+    yield "credential-helpers", ""
+    # kind mounts this file into every container, and the executor fails to remove it between stages.
+    yield "ignore-path", "/product_uuid"
+
+
+def _cache(cache: Cache | None) -> Iterator[Option]:
     if cache is None or cache.enabled is False:
         return
-    yield "--cache=true"
+    yield "cache", "true"
     if cache.repository:
-        yield f"--cache-repo={cache.repository}"
+        yield "cache-repo", cache.repository
     if cache.ttl:
-        yield f"--cache-ttl={cache.ttl}"
+        yield "cache-ttl", cache.ttl
     if cache.copy_layers is not None:
-        yield f"--cache-copy-layers={_flag(cache.copy_layers)}"
+        yield "cache-copy-layers", _truth(cache.copy_layers)
     if cache.run_layers is not None:
-        yield f"--cache-run-layers={_flag(cache.run_layers)}"
+        yield "cache-run-layers", _truth(cache.run_layers)
 
 
-def _registries(spec: ImageBuildSpec) -> Iterator[str]:
-    registries = spec.registries
-    if registries is None:
-        return
+def _registries(registries: Registries) -> Iterator[Option]:
     for host in registries.insecure or ():
-        yield f"--insecure-registry={host}"
-        yield f"--skip-tls-verify-registry={host}"
+        yield "insecure-registry", _registry(host)
+        yield "skip-tls-verify-registry", _registry(host)
     mirrors = registries.mirrors or []
     strict = any(mirror.fallback is False for mirror in mirrors)
     for mirror in mirrors:
         for endpoint in _endpoints(mirror, strict=strict):
-            yield f"--registry-map={_hub(mirror.registry)}={endpoint}"
+            yield "registry-map", f"{_registry(mirror.registry)}={endpoint}"
     if strict:
-        yield "--skip-default-registry-fallback"
+        yield "skip-default-registry-fallback", "true"
 
 
 def _endpoints(mirror: Mirror, *, strict: bool) -> list[str]:
-    """Where a registry's images are looked for.
+    """Where a registry's images are looked for, in order.
 
-    The executor's switch for "no fallback" holds for every mapped registry at once, so one that may fall back names
-    itself as its last mirror.
+    The executor's switch against falling back is one for all registries. Where one registry's mirrors need it,
+    the others name themselves as their own last mirror, which comes to the same (pkg/image/remote/remote.go).
     """
-    itself = [_hub(mirror.registry)] if strict and mirror.fallback is not False else []
+    itself = [_registry(mirror.registry)] if strict and mirror.fallback is not False else []
     return [*mirror.endpoints, *itself]
 
 
-def _hub(registry: str) -> str:
-    return DOCKER_HUB if registry.lower() in DOCKER_HUB_NAMES else registry
+def _registry(host: str) -> str:
+    return DOCKER_HUB if host.lower() in _DOCKER_HUB_ALIASES else host
+
+
+def _truth(value: bool) -> str:
+    return "true" if value else "false"

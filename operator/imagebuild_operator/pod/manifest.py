@@ -1,36 +1,40 @@
-"""From an ImageBuild to the document of its Pod.
-
-At most two containers: the executor, and an init container that fetches and checks what has to be prepared. Admitted
-under Pod Security `baseline`: never privileged, no host path, capabilities from its list only.
-"""
+"""The document of a build Pod."""
 
 import hashlib
 import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from imagebuild_operator.api import names
 from imagebuild_operator.api.v1alpha1 import ImageBuildSpec, PodTemplate
-from imagebuild_operator.pod.arguments import TERMINATION_LOG, arguments, executor_of
-from imagebuild_operator.pod.resources import go_memory_limit, merged
+from imagebuild_operator.pod import paths
+from imagebuild_operator.pod.containers import SCRATCH_VOLUME, build_container, prepare_container
+from imagebuild_operator.pod.parts import Json, Parts, empty_volume, joined
+from imagebuild_operator.pod.plan import Plan
+from imagebuild_operator.pod.registries import certificates_plan, logins_plan, registry_parts
 from imagebuild_operator.pod.settings import AttemptIdentity, BuildIdentity, PodSettings
-from imagebuild_operator.pod.volumes import DOCKER_CONFIG, PLAN, Parts, parts_of, plan_text
+from imagebuild_operator.pod.source import git_plan, source_parts
 
-JSON = dict[str, Any]
-
-POD_NAME_LENGTH: Final = 63
-# What unpacking a base image and running its steps needs: owners, modes, set-id bits, file capabilities, other users,
-# and ending what a step left behind. Without FSETID nothing fails, but setgid bits are lost.
-CAPABILITIES: Final = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETUID", "SETGID", "SETFCAP", "KILL")
+NAME_LIMIT: Final = 63
+_HASH_LENGTH: Final = 10
 
 
 def pod_name(name: str, uid: str, run: int, attempt: int) -> str:
-    """The one name of an attempt's Pod: the build's name, run, attempt, and a hash of all that tells attempts apart.
+    """The name of an attempt's Pod: the same for the same attempt, another one for every other.
 
-    At most 63 characters and a DNS-1123 label, because Pods' names become host names and label values.
+    Args:
+        name: of the ImageBuild; as much of it as fits stands in front.
+        uid: of the ImageBuild, so that a later one of the same name gets names of its own.
+        run: number of the run.
+        attempt: number of the attempt within the run.
+
+    Returns:
+        A DNS label of at most 63 characters: it is also the Pod's host name.
     """
-    digest = hashlib.sha256(f"{uid}/{run}/{attempt}".encode()).hexdigest()[:8]
+    digest = hashlib.sha256(f"{uid}/{run}/{attempt}".encode()).hexdigest()[:_HASH_LENGTH]
     suffix = f"-{run}-{attempt}-{digest}"
-    readable = re.sub(r"[^a-z0-9-]+", "-", name.lower())[: POD_NAME_LENGTH - len(suffix)].strip("-")
+    readable = re.sub(r"[^a-z0-9-]+", "-", name.lower())[: NAME_LIMIT - len(suffix)].strip("-")
     return f"{readable or 'build'}{suffix}"
 
 
@@ -41,114 +45,109 @@ def build_pod(
     spec: ImageBuildSpec,
     settings: PodSettings,
     deadline_seconds: int,
-) -> JSON:
-    """The Pod of one attempt.
+) -> dict[str, Any]:
+    """The Pod of one attempt; Pod Security level `baseline` admits it.
 
     Args:
-        build: the ImageBuild that owns it.
-        attempt: its run, number and name.
-        spec: what to build; valid.
-        settings: the operator's defaults.
-        deadline_seconds: after which the kubelet ends it.
+        build: the ImageBuild; owns the Pod.
+        attempt: which attempt this is.
+        spec: what to build.
+        settings: the operator's part.
+        deadline_seconds: how long the Pod may be active, at least 1; the kubelet ends it then.
     """
-    template = spec.pod_template or PodTemplate()
-    parts = parts_of(spec)
+    plan = preparation(spec)
+    parts = joined((source_parts(spec.source), registry_parts(spec.registries, prepared=plan is not None)))
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": _metadata(build, attempt, template, parts),
+        "metadata": _metadata(build, attempt, spec.pod_template, parts.annotations),
         "spec": {
-            "restartPolicy": "Never",
-            "activeDeadlineSeconds": deadline_seconds,
-            "automountServiceAccountToken": template.service_account_name is not None,
-            "enableServiceLinks": False,
-            "os": {"name": "linux"},
-            "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-            **_placement(template, settings),
-            **({"initContainers": [_prepare(spec, settings, parts)]} if parts.plan else {}),
-            "containers": [_executor(spec, settings, parts)],
-            "volumes": parts.volumes,
+            **_pod_wide(deadline_seconds),
+            **_placement(spec.pod_template, settings),
+            **_containers(plan, spec, settings, parts),
         },
     }
 
 
-def _metadata(build: BuildIdentity, attempt: AttemptIdentity, template: PodTemplate, parts: Parts) -> JSON:
+def preparation(spec: ImageBuildSpec) -> Plan | None:
+    """What has to happen before the executor starts; None when the kubelet alone can provide everything.
+
+    That is so for inline files with at most one Secret of logins, which is mounted as it is.
+    """
+    git, certificates = git_plan(spec.source), certificates_plan(spec.registries)
+    logins = logins_plan(spec.registries)
+    if git is None and certificates is None and (logins is None or len(logins.secrets) == 1):
+        return None
+    return Plan(
+        context=Path(paths.CONTEXT),
+        scratch=Path(paths.SCRATCH),
+        sub_path=spec.source.sub_path if git else None,
+        git=git,
+        logins=logins,
+        certificates=certificates,
+    )
+
+
+def _metadata(
+    build: BuildIdentity, attempt: AttemptIdentity, template: PodTemplate | None, files: Mapping[str, str]
+) -> Json:
+    labels = {
+        **((template.labels if template else None) or {}),
+        names.LABEL_MANAGED_BY: names.OPERATOR,
+        names.LABEL_BUILD: build.name,
+        names.LABEL_RUN: str(attempt.run),
+        names.LABEL_ATTEMPT: str(attempt.attempt),
+    }
+    annotations = {
+        names.ANNOTATION_SAFE_TO_EVICT: "false",
+        **((template.annotations if template else None) or {}),
+        names.ANNOTATION_RUN: str(attempt.run),
+        **files,
+    }
     owner = {
         "apiVersion": names.API_VERSION,
         "kind": names.KIND,
         "name": build.name,
         "uid": build.uid,
         "controller": True,
+        # true would need a permission on the ImageBuild's finalizers (OwnerReferencesPermissionEnforcement).
         "blockOwnerDeletion": False,
     }
     return {
         "name": attempt.pod_name,
         "namespace": build.namespace,
-        "labels": {
-            **(template.labels or {}),
-            names.LABEL_MANAGED_BY: names.OPERATOR,
-            names.LABEL_BUILD: build.name,
-            names.LABEL_RUN: str(attempt.run),
-            names.LABEL_ATTEMPT: str(attempt.attempt),
-        },
-        "annotations": {
-            names.ANNOTATION_SAFE_TO_EVICT: "false",
-            **(template.annotations or {}),
-            **parts.annotations,
-            names.ANNOTATION_RUN: str(attempt.run),
-        },
+        "labels": labels,
+        "annotations": annotations,
         "ownerReferences": [owner],
     }
 
 
-def _placement(template: PodTemplate, settings: PodSettings) -> JSON:
-    """The members of the Pod's spec that the user, or the operator's setting, decides; unset ones are left out."""
-    host_users = settings.host_users if template.host_users is None else template.host_users
-    chosen = template.model_dump(by_alias=True, exclude_none=True, exclude={"labels", "annotations", "host_users"})
-    return chosen | ({} if host_users is None else {"hostUsers": host_users})
-
-
-def _executor(spec: ImageBuildSpec, settings: PodSettings, parts: Parts) -> JSON:
-    resources = merged(spec.resources, settings.resources)
-    wanted = spec.executor
-    memory = go_memory_limit(resources["limits"])
-    environment = {"DOCKER_CONFIG": DOCKER_CONFIG, "container": "kube"} | ({"GOMEMLIMIT": memory} if memory else {})
+def _pod_wide(deadline_seconds: int) -> Json:
     return {
-        "name": names.CONTAINER_BUILD,
-        "image": (wanted.image if wanted else None) or settings.executor_image,
-        "args": arguments(spec, executor_of(spec, settings.executor_image, settings.executor_variant)),
-        "env": [{"name": name, "value": value} for name, value in environment.items()],
-        "resources": resources,
-        "terminationMessagePath": TERMINATION_LOG,
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "securityContext": {
-            "runAsUser": 0,
-            "runAsGroup": 0,
-            "privileged": False,
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"], "add": list(CAPABILITIES)},
-        },
-        "volumeMounts": parts.build_mounts,
+        "restartPolicy": "Never",
+        "activeDeadlineSeconds": max(deadline_seconds, 1),
+        "enableServiceLinks": False,
+        "os": {"name": "linux"},
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
     }
 
 
-def _prepare(spec: ImageBuildSpec, settings: PodSettings, parts: Parts) -> JSON:
-    """Root, because the executor opens files with O_NOATIME, which takes their owner; but a root without powers."""
-    return {
-        "name": names.CONTAINER_PREPARE,
-        "image": settings.operator_image,
-        "imagePullPolicy": settings.operator_image_pull_policy,
-        "command": ["python3", "-m", "imagebuild_operator.prepare"],
-        "env": [{"name": PLAN, "value": plan_text(parts)}, {"name": "HOME", "value": "/tmp"}],  # noqa: S108
-        "resources": merged(spec.source_resources, settings.source_resources),
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "securityContext": {
-            "runAsUser": 0,
-            "runAsGroup": 0,
-            "privileged": False,
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "volumeMounts": parts.prepare_mounts,
-    }
+def _placement(template: PodTemplate | None, settings: PodSettings) -> Json:
+    """What the user's podTemplate and the operator decide about where and as whom the Pod runs."""
+    given = template.model_dump(by_alias=True, exclude_none=True) if template else {}
+    for ours in ("labels", "annotations"):
+        given.pop(ours, None)
+    if "serviceAccountName" not in given:
+        # The token would be readable by RUN, and its mount turns /var/run into a folder of the image.
+        given["automountServiceAccountToken"] = False
+    if settings.host_users is not None:
+        given.setdefault("hostUsers", settings.host_users)
+    return given
+
+
+def _containers(plan: Plan | None, spec: ImageBuildSpec, settings: PodSettings, parts: Parts) -> Json:
+    result: Json = {"containers": [build_container(spec, settings, parts)], "volumes": list(parts.volumes)}
+    if plan is not None:
+        result["initContainers"] = [prepare_container(plan, spec, settings, parts)]
+        result["volumes"].append(empty_volume(SCRATCH_VOLUME))
+    return result

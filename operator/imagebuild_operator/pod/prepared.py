@@ -1,12 +1,20 @@
-"""What the init container says of its work, read from its termination message."""
+"""What the init container says of its work, in its termination message: one JSON object.
+
+Success is `{"commit": ..., "revision": ...}`, failure `{"reason": ..., "message": ..., "hint": ...}`. The writing side
+is `prepare.result`; this side takes anything, since another program may have written it.
+"""
 
 import json
 from dataclasses import dataclass
+from typing import Final
+
+COMMIT_LIMIT: Final = 64
+REVISION_LIMIT: Final = 256
 
 
 @dataclass(frozen=True)
 class PreparedSource:
-    """The source is in place."""
+    """Everything is in place; both texts are empty when there was no git repository to fetch."""
 
     commit: str = ""
     revision: str = ""
@@ -14,7 +22,7 @@ class PreparedSource:
 
 @dataclass(frozen=True)
 class PrepareFailure:
-    """It is not, and why."""
+    """Something is not, and why; `reason` is one CamelCase word."""
 
     reason: str
     message: str
@@ -36,5 +44,5 @@ def parse_result(message: str) -> PreparedSource | PrepareFailure | None:
     if text.get("message"):
         return PrepareFailure(text.get("reason", ""), text["message"], text.get("hint", ""))
     if "commit" in text or "revision" in text:
-        return PreparedSource(text.get("commit", "")[:64], text.get("revision", "")[:256])
+        return PreparedSource(text.get("commit", "")[:COMMIT_LIMIT], text.get("revision", "")[:REVISION_LIMIT])
     return None

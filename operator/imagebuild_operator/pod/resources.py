@@ -1,57 +1,56 @@
-"""Compute resources of a container: the user's, over the operator's defaults, without contradictions."""
+"""Compute resources of a container: the user's, completed by the operator's defaults."""
 
-import re
-from decimal import Decimal
 from typing import Any, Final
 
 from imagebuild_operator.api.v1alpha1 import Resources
+from imagebuild_operator.pod.quantities import amount
 
-Quantity = int | str
-
-_UNITS: Final = {
-    "": Decimal(1),
-    "m": Decimal("0.001"),
-    **{unit: Decimal(1000) ** power for power, unit in enumerate(("k", "M", "G", "T", "P", "E"), 1)},
-    **{unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), 1)},
-}
-_QUANTITY: Final = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE]([+-]?[0-9]{1,2})|([A-Za-z]{0,2}))")
+MIB: Final = 1024 * 1024
+HEAP_SHARE: Final = 0.4
+# 300 MiB layers were built within a container limit of 100 MiB, so less is never needed.
+HEAP_FLOOR_MIB: Final = 100
 
 
-def amount(quantity: Quantity) -> Decimal | None:
-    """A resource.Quantity (apimachinery) as a number; None when it is none, which the API server will say itself."""
-    found = _QUANTITY.fullmatch(str(quantity))
-    if found is None or (found[3] or "") not in _UNITS:
-        return None
-    return Decimal(found[1]) * (Decimal(10) ** int(found[2]) if found[2] else _UNITS[found[3] or ""])
+def merged(asked: Resources | None, defaults: Resources) -> dict[str, Any]:
+    """The `resources` of a container.
 
-
-def merged(wanted: Resources | None, defaults: Resources) -> dict[str, Any]:
-    """Requests and limits: what the user says, the defaults for the rest.
-
-    Where a default contradicts what the user says (a request above a limit), the default gives way.
+    What the user set stays as it is. A default never makes the Pod invalid: a default limit below the user's request
+    is raised to it, and a default request above the user's limit is lowered to that.
     """
-    own_requests = dict(wanted.requests or {}) if wanted else {}
-    own_limits = dict(wanted.limits or {}) if wanted else {}
-    limits = {**(defaults.limits or {}), **own_limits}
-    requests = {**(defaults.requests or {}), **own_requests}
-    for name in requests.keys() & limits.keys():
-        asked, bound = amount(requests[name]), amount(limits[name])
-        if asked is None or bound is None or asked <= bound:
-            continue
-        if name not in own_limits:
-            limits[name] = requests[name]
-        elif name not in own_requests:
-            requests[name] = limits[name]
-    return {"requests": requests, "limits": limits}
+    requests, limits = _amounts(asked, "requests"), _amounts(asked, "limits")
+    default_requests, default_limits = _amounts(defaults, "requests"), _amounts(defaults, "limits")
+    for name, limit in default_limits.items():
+        if name not in limits:
+            limits[name] = _at_least(limit, requests.get(name))
+    for name, request in default_requests.items():
+        if name not in requests:
+            requests[name] = _at_most(request, limits.get(name))
+    parts = {"requests": requests, "limits": limits}
+    return {part: dict(sorted(amounts.items())) for part, amounts in parts.items() if amounts}
 
 
-def go_memory_limit(limits: dict[str, Any]) -> str | None:
-    """GOMEMLIMIT for the executor: two fifths of the container's memory, at least 100 MiB.
+def heap_limit(resources: dict[str, Any]) -> str | None:
+    """The executor's GOMEMLIMIT; None without a memory limit.
 
-    After unpacking the base image the executor's heap competes with the processes of RUN; a soft limit makes Go give
-    memory back in time.
+    The executor's heap after unpacking a base image competes with the processes of RUN for the one limit of the
+    container. It is a soft limit: a heap that needs more gets it, at the price of more garbage collection.
     """
-    bound = amount(limits.get("memory", ""))
-    if bound is None:
+    limit = amount(resources.get("limits", {}).get("memory", ""))
+    if limit is None:
         return None
-    return f"{max(int(bound * 2 / 5) // 1024**2, 100)}MiB"
+    return f"{max(int(limit * HEAP_SHARE / MIB), HEAP_FLOOR_MIB)}MiB"
+
+
+def _amounts(resources: Resources | None, part: str) -> dict[str, int | str]:
+    found = getattr(resources, part, None) if resources else None
+    return dict(found or {})
+
+
+def _at_least(default: int | str, bound: int | str | None) -> int | str:
+    mine, theirs = amount(default), None if bound is None else amount(bound)
+    return bound if bound is not None and mine is not None and theirs is not None and mine < theirs else default
+
+
+def _at_most(default: int | str, bound: int | str | None) -> int | str:
+    mine, theirs = amount(default), None if bound is None else amount(bound)
+    return bound if bound is not None and mine is not None and theirs is not None and mine > theirs else default

@@ -13,7 +13,7 @@ class PodSettings:
         operator_image: image of the init container; the operator's own.
         operator_image_pull_policy: Always, IfNotPresent or Never.
         executor_image: the executor where the spec names none.
-        executor_variant: whose executor that is; None when it is not known.
+        executor_variant: whose executor that is (osscontainertools, chainguard, google); None when it is not known.
         resources: of the build container, where the spec names none.
         source_resources: of the init container, where the spec names none.
         host_users: false for user namespaces; None leaves the field out.
@@ -39,7 +39,7 @@ class BuildIdentity:
 
 @dataclass(frozen=True)
 class AttemptIdentity:
-    """The attempt a Pod is."""
+    """The attempt a Pod is: runs and attempts count from 1."""
 
     run: int
     attempt: int

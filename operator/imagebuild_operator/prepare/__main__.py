@@ -1,76 +1,126 @@
-"""`python3 -m imagebuild_operator.prepare`: carry out the plan, and leave the result in the termination message."""
+"""`python3 -m imagebuild_operator.prepare`: carries out the plan in the environment, and leaves the result."""
 
-import json
+import base64
+import errno
+import logging
 import os
 import signal
 import sys
-import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from types import FrameType
+from typing import Final
 
-from pydantic import ValidationError
+from imagebuild_operator.pod.plan import VARIABLE, GitPlan, Plan
+from imagebuild_operator.prepare import result
+from imagebuild_operator.prepare.certificates import prepare_certificates, with_system
+from imagebuild_operator.prepare.credentials import prepare_logins
+from imagebuild_operator.prepare.git import checked_folder, fetch_source, login_values
+from imagebuild_operator.prepare.git_client import GitClient
+from imagebuild_operator.prepare.result import (
+    TERMINATION_MESSAGE,
+    Failure,
+    Prepared,
+    PrepareError,
+    Reason,
+    Result,
+)
 
-from imagebuild_operator.prepare.certificates import trust
-from imagebuild_operator.prepare.failure import PrepareError
-from imagebuild_operator.prepare.git import Repository
-from imagebuild_operator.prepare.logins import merge
-from imagebuild_operator.prepare.plan import Plan
+log = logging.getLogger(__name__)
 
-PLAN: Final = "IMAGEBUILD_PLAN"
-TERMINATION_LOG: Final = Path("/dev/termination-log")
-# The kubelet keeps 4096 bytes of a termination message (kubernetes, pkg/kubelet/container/runtime.go).
-TEXT_LIMIT: Final = 1000
+TERMINATED: Final = 128 + signal.SIGTERM
 
 
-def carry_out(plan: Plan, scratch: Path) -> dict[str, str]:
-    """Do what the plan says; returns what the operator is told about the source.
+def carry_out(plan: Plan, *, protocols: str = "https") -> Result:
+    """Do everything the plan names, the quick checks first; what goes wrong is told, never raised.
 
-    Raises:
-        PrepareError: something the user can mend.
+    Args:
+        plan: what to do.
+        protocols: that git may use, by colons.
     """
-    trusted = None
-    if plan.ca is not None:
-        trusted = scratch / "trusted.crt"
-        trust(plan.ca, trusted)
-        print(f"trusting the CA bundle of {plan.ca.name}", flush=True)  # noqa: T201
-    if plan.logins is not None:
-        print(f"logins for {', '.join(merge(plan.logins)) or 'no registry'}", flush=True)  # noqa: T201
-    if plan.git is None:
-        return {}
-    fetched = Repository(plan.git, trusted=trusted, home=scratch).fetch()
-    print(f"fetched {plan.git.url} at {fetched.revision}, commit {fetched.commit}", flush=True)  # noqa: T201
-    return {"commit": fetched.commit, "revision": fetched.revision}
-
-
-def _tell(result: dict[str, Any], target: Path) -> None:
-    clipped = {key: str(value)[:TEXT_LIMIT] for key, value in result.items()}
-    target.write_text(json.dumps(clipped))
-
-
-def main(target: Path = TERMINATION_LOG) -> int:
-    """The container's exit code: 0, or 1 with a reason in the termination message."""
-    # As PID 1 a process without a handler ignores SIGTERM, and the Pod would take its whole grace period to go.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        plan = Plan.model_validate_json(os.environ.get(PLAN, ""))
-        with tempfile.TemporaryDirectory() as scratch:
-            _tell(carry_out(plan, Path(scratch)), target)
+        secrets = _secrets(plan.git)
+        trusted = _certificates(plan)
+        if plan.logins is not None:
+            prepare_logins(plan.logins)
+        if plan.git is None:
+            return Prepared()
+        client = GitClient(
+            folder=plan.scratch / "git",
+            work_tree=plan.context,
+            url=plan.git.url,
+            login=plan.git.login,
+            certificates=trusted,
+            protocols=protocols,
+            secrets=secrets,
+        )
+        return _fetched(plan, plan.git, client)
     except PrepareError as error:
-        return _failed(error, target)
-    except ValidationError:
-        return _failed(PrepareError("InvalidPlan", f"{PLAN} does not hold a plan this version understands."), target)
+        return error.failure
     except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        return _failed(PrepareError("PrepareFailed", f"Preparing failed: {error.strerror}{where}"), target)
+        return _system_failure(error)
     except Exception as error:
-        return _failed(PrepareError("PrepareFailed", f"Preparing failed with {type(error).__name__}."), target)
+        # Its text might hold anything, its type does not.
+        return Failure(Reason.UNEXPECTED, f"Preparing the source failed: {type(error).__name__}.")
+
+
+def main(
+    message_file: Path = TERMINATION_MESSAGE,
+    run: Callable[[Plan], Result] = carry_out,
+) -> int:
+    """Read the plan, carry it out, write the termination message; the return value is the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    # The first process of a container does not get signals it has no handler for.
+    signal.signal(signal.SIGTERM, _terminated)
+    os.umask(0o022)
+    try:
+        plan = Plan.model_validate_json(os.environ.get(VARIABLE, ""))
+    except ValueError:
+        outcome: Result = Failure(
+            Reason.UNEXPECTED,
+            f"The environment variable {VARIABLE} holds no plan that this version of the operator's image understands.",
+        )
+    else:
+        outcome = run(plan)
+    result.write(outcome, message_file)
+    if isinstance(outcome, Failure):
+        log.error("%s", " ".join(filter(None, (outcome.message, outcome.hint))))
+        return 1
     return 0
 
 
-def _failed(error: PrepareError, target: Path) -> int:
-    print(f"error: {error.message} {error.hint}".rstrip(), file=sys.stderr, flush=True)  # noqa: T201
-    _tell({"reason": error.reason, "message": error.message, "hint": error.hint}, target)
-    return 1
+def _certificates(plan: Plan) -> Path | None:
+    """The file of trusted certificates for git; None to leave it to git."""
+    if plan.certificates is None:
+        return None
+    extra = prepare_certificates(plan.certificates)
+    return with_system(extra, plan.scratch / "trusted.crt")
+
+
+def _fetched(plan: Plan, git: GitPlan, client: GitClient) -> Prepared:
+    prepared = fetch_source(git, client)
+    if plan.sub_path is not None:
+        checked_folder(plan.context, plan.sub_path, f"{git.url} at {prepared.commit[:12]}")
+    return prepared
+
+
+def _secrets(git: GitPlan | None) -> tuple[str, ...]:
+    """What must not be told: the password, and the form in which http sends the login."""
+    if git is None or git.login is None:
+        return ()
+    username, password = login_values(git.login)
+    return password, base64.b64encode(f"{username}:{password}".encode()).decode()
+
+
+def _system_failure(error: OSError) -> Failure:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Failure(Reason.OUT_OF_SPACE, "The node's disk is full.", "Free space on the nodes.")
+    place = f" ({error.filename})" if isinstance(error.filename, str) else ""
+    return Failure(Reason.UNEXPECTED, f"Preparing the source failed: {error.strerror}{place}.")
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(TERMINATED)
 
 
 if __name__ == "__main__":

@@ -1,30 +1,68 @@
-"""Own certificate authorities: checked here, because the executor ignores a broken file without a word."""
+"""Checks a bundle of certificates, and hands it on."""
 
+import re
 import ssl
 from pathlib import Path
 from typing import Final
 
-from imagebuild_operator.prepare.failure import PrepareError
-from imagebuild_operator.prepare.plan import CAPlan
+from imagebuild_operator.pod.plan import CertificatesPlan
+from imagebuild_operator.prepare.result import PrepareError, Reason
 
 SYSTEM_BUNDLE: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 
+_BLOCK: Final = re.compile(
+    r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----|-----BEGIN CERTIFICATE-----"
+)
+_HINT: Final = (
+    "spec.registries.caBundle must name a key with PEM certificates: -----BEGIN CERTIFICATE----- and what follows."
+)
 
-def trust(plan: CAPlan, combined: Path, system: Path = SYSTEM_BUNDLE) -> None:
-    """Check the bundle, leave it for the executor, and write it with the system's into `combined` for git.
+
+def prepare_certificates(plan: CertificatesPlan) -> Path:
+    """Write the bundle's certificates, and nothing else of it, to the plan's target, which is returned.
+
+    A private key beside them stays behind.
 
     Raises:
-        PrepareError: when it holds no certificate, or one that cannot be read.
+        PrepareError: if there is no certificate in it, or one that is broken.
     """
-    text = plan.bundle.read_text(errors="replace")
+    blocks = certificates(plan.file.read_bytes(), plan.origin)
+    plan.target.unlink(missing_ok=True)
+    plan.target.write_text("".join(f"{block}\n" for block in blocks), encoding="ascii")
+    return plan.target
+
+
+def certificates(bundle: bytes, origin: str) -> list[str]:
+    """The certificates of a bundle, each in PEM.
+
+    Args:
+        bundle: contents of the bundle; text around the certificates is allowed.
+        origin: names it in messages.
+
+    Raises:
+        PrepareError: if there is none, or one that is broken.
+    """
+    blocks = _BLOCK.findall(bundle.decode("ascii", errors="replace"))
+    if not blocks:
+        raise PrepareError(Reason.CA_BUNDLE_INVALID, f"{origin}: holds no PEM certificate.", _HINT)
+    for number, block in enumerate(blocks, start=1):
+        if not _loads(block):
+            message = f"{origin}: certificate {number} of {len(blocks)} is broken."
+            raise PrepareError(Reason.CA_BUNDLE_INVALID, message, _HINT)
+    return blocks
+
+
+def with_system(extra: Path, target: Path, system: Path = SYSTEM_BUNDLE) -> Path:
+    """One file with the system's certificates and those in `extra`, for programs that take only one."""
+    known = system.read_text(encoding="utf-8") if system.is_file() else ""
+    target.write_text(f"{known}\n{extra.read_text(encoding='ascii')}", encoding="utf-8")
+    return target
+
+
+def _loads(block: str) -> bool:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    hint = "It must hold certificates in PEM form, each between BEGIN CERTIFICATE and END CERTIFICATE."
     try:
-        context.load_verify_locations(cadata=text)
-    except (ssl.SSLError, ValueError) as error:
-        raise PrepareError("InvalidCABundle", f"The CA bundle ({plan.name}) cannot be read as PEM.", hint) from error
-    if not context.cert_store_stats()["x509"]:
-        raise PrepareError("InvalidCABundle", f"The CA bundle ({plan.name}) holds no certificate.", hint)
-    plan.target.write_text(text)
-    known = system.read_text(errors="replace") if system.exists() else ""
-    combined.write_text(f"{known}\n{text}\n")
+        context.load_verify_locations(cadata=block)
+    except (ssl.SSLError, ValueError):
+        return False
+    return context.cert_store_stats()["x509"] == 1

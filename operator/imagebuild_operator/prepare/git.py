@@ -1,243 +1,196 @@
-"""Fetching one revision of a git repository, shallow, with the git client."""
+"""Fetches exactly one commit of a git repository into the build context."""
 
-import os
+import logging
 import re
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
-from urllib.parse import urlsplit
+from typing import Final, TypeVar
 
-from imagebuild_operator.prepare.failure import PrepareError
-from imagebuild_operator.prepare.plan import GitPlan
+from imagebuild_operator.pod.plan import GitLogin, GitPlan
+from imagebuild_operator.prepare.credential_helper import value
+from imagebuild_operator.prepare.git_client import GitClient, GitError
+from imagebuild_operator.prepare.git_errors import explained
+from imagebuild_operator.prepare.result import Prepared, PrepareError, Reason
 
-FULL_COMMIT: Final = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
-SHORT_COMMIT: Final = re.compile(r"[0-9a-f]{7,39}")
-STALLED_SECONDS: Final = 60
+log = logging.getLogger(__name__)
 
-_CA_HINT: Final = "Name the certificate authority in spec.registries.caBundle."
-_AUTH_HINT: Final = (
-    "Check spec.source.git.secretRef: a Secret of type kubernetes.io/basic-auth with username and password."
-)
-# What git and libcurl (GnuTLS and OpenSSL) say; the first that matches counts.
-_FAILURES: Final[tuple[tuple[str, str, str, str], ...]] = (
-    (
-        r"certificate verif|SSL certificate|certificate problem|certificate signed by|SSL_ERROR|gnutls_handshake",
-        "UnknownCertificate",
-        "The certificate of {host} is not trusted.",
-        _CA_HINT,
-    ),
-    (
-        r"could not read (Username|Password)|Authentication failed|error: 40[13]|HTTP 40[13]|Access denied",
-        "GitAuthenticationFailed",
-        "{host} refused the login for {url}.",
-        _AUTH_HINT,
-    ),
-    (
-        r"repository '.*' not found|error: 404|HTTP 404|does not appear to be a git repository",
-        "RepositoryNotFound",
-        "There is no repository {url}, or not for this login.",
-        "Check spec.source.git.url; many servers say so of private repositories too.",
-    ),
-    (
-        r"Could not resolve host|Failed to connect|Couldn't connect|Connection (refused|reset|timed out)|timed out"
-        r"|too slow|early EOF|unexpected disconnect|transfer closed|error: 5\d\d|No route to host",
-        "GitUnreachable",
-        "{host} cannot be reached",
-        "Check the address, and whether network policies let the build's Pod reach it.",
-    ),
-    (
-        r"couldn't find remote ref|not our ref|upload-pack: not our ref|does not allow request for unadvertised",
-        "RevisionNotFound",
-        "There is no revision {revision} in {url}.",
-        "Check spec.source.git.revision.",
-    ),
-    (
-        r"No space left on device",
-        "NoSpace",
-        "The disk is full.",
-        "Raise spec.sourceResources.limits.ephemeral-storage.",
-    ),
-)
+# Name resolution and routes of a Pod that has just started sometimes need a moment.
+PAUSES: Final = (2.0, 5.0)
+
+TARGET: Final = "refs/imagebuild/source"
+_EVERYTHING: Final = ("+refs/heads/*:refs/imagebuild/heads/*", "+refs/tags/*:refs/imagebuild/tags/*")
+
+_COMMIT: Final = re.compile(r"[0-9a-fA-F]{40}|[0-9a-fA-F]{64}")
+_SHORT_COMMIT: Final = re.compile(r"[0-9a-fA-F]{7,39}")
+_UNKNOWN_OBJECT: Final = re.compile(r"not our ref|couldn't find remote ref", re.IGNORECASE)
+_NOT_ADVERTISED: Final = re.compile(r"unadvertised object|exact SHA1|want \S+ not valid|not valid", re.IGNORECASE)
+_REVISION_HINT: Final = "Check spec.source.git.revision: a branch, a tag, refs/... or all 40 digits of a commit."
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """What was fetched."""
+class Wanted:
+    """What to ask the server for: a reference or a commit, and what the user calls it."""
 
-    commit: str
+    reference: str
     revision: str
 
+    @property
+    def by_commit(self) -> bool:
+        """Whether it is a commit."""
+        return _COMMIT.fullmatch(self.reference) is not None
 
-class Repository:
-    """One repository, fetched into the plan's target.
 
-    Args:
-        plan: what to fetch.
-        trusted: a file with all certificates git shall trust, or None for the system's.
-        home: a folder for git's temporary files.
-        protocols: those git may use, redirects included.
+def fetch_source(plan: GitPlan, client: GitClient, *, pause: Callable[[float], None] = time.sleep) -> Prepared:
+    """Check the revision out into the client's work tree, without `.git` and without history.
+
+    Raises:
+        PrepareError: if that is not possible.
     """
+    client.initialise()
+    wanted = _patiently(lambda: _resolved(plan, client), plan, pause)
+    log.info("Fetching %s of %s", wanted.revision, plan.url)
+    commit = _patiently(lambda: _fetched(wanted, plan, client), plan, pause)
+    try:
+        client.run("checkout", "--quiet", "--force", "--detach", commit)
+    except GitError as error:
+        raise explained(error, plan) from None
+    client.discard()
+    log.info("Checked out commit %s", commit)
+    return Prepared(commit, wanted.revision)
 
-    def __init__(
-        self, plan: GitPlan, *, trusted: Path | None, home: Path, protocols: tuple[str, ...] = ("https",)
-    ) -> None:
-        self._plan = plan
-        self._trusted = trusted
-        self._home = home
-        self._protocols = protocols
 
-    def fetch(self) -> Fetched:
-        """Fetch and check out the revision.
+def login_values(login: GitLogin) -> tuple[str, str]:
+    """Username and password of a mounted Secret, to check them and to blacken them; git gets them elsewhere.
 
-        Raises:
-            PrepareError: with the cause, as far as git tells it.
-        """
-        self._check_login()
-        self._git("init", "--quiet", str(self._plan.target))
-        self._git_in("remote", "add", "origin", self._plan.url)
-        reference = self._resolve()
-        self._fetch(reference)
-        self._git_in("checkout", "--quiet", "--force", "--detach", "FETCH_HEAD^{commit}")
-        commit = self._git_in("rev-parse", "HEAD").strip()
-        self._check_sub_path()
-        return Fetched(commit, self._plan.revision or reference)
+    Raises:
+        PrepareError: if one of them is missing, empty, or of several lines.
+    """
+    return _login_value(login, "username"), _login_value(login, "password")
 
-    def _check_login(self) -> None:
-        login = self._plan.login
-        if login is not None and not (login / "password").exists():
-            raise PrepareError(
-                "InvalidGitSecret",
-                f"Secret {self._plan.secret} has no key password.",
-                "It must be of type kubernetes.io/basic-auth, with the keys username and password.",
-            )
 
-    def _resolve(self) -> str:
-        """The full reference, or the commit, that the revision means; a branch comes before a tag of that name."""
-        revision = self._plan.revision
-        if FULL_COMMIT.fullmatch(revision):
-            return revision
-        wanted = [revision] if revision.startswith("refs/") else [f"refs/heads/{revision}", f"refs/tags/{revision}"]
-        patterns = wanted if revision else ["HEAD"]
-        lines = self._git_in("ls-remote", "--quiet", "origin", *patterns).splitlines()
-        offered = {line.partition("\t")[2] for line in lines}
-        for reference in patterns:
-            if reference in offered:
-                return reference
-        if not revision:
-            raise PrepareError("RevisionNotFound", f"The repository {self._plan.url} is empty.", "Push a commit to it.")
-        if SHORT_COMMIT.fullmatch(revision):
-            raise PrepareError(
-                "ShortCommit",
-                f"There is no branch or tag {revision} in {self._plan.url}; it looks like a shortened commit.",
-                "Write all 40 digits of the commit in spec.source.git.revision.",
-            )
-        raise self._failure("RevisionNotFound")
+def checked_folder(context: Path, sub_path: str, source: str) -> Path:
+    """The folder below the context, links followed.
 
-    def _fetch(self, reference: str) -> None:
-        """One commit without its history; where a server refuses that for a commit, all branches and tags."""
+    Raises:
+        PrepareError: if it is not there, no folder, or outside of the context.
+    """
+    folder = (context / sub_path).resolve()
+    if not folder.is_relative_to(context.resolve()):
+        message = f"spec.source.subPath {sub_path} leads out of {source} through a symbolic link."
+        raise PrepareError(Reason.SUB_PATH_INVALID, message, "Name a folder inside the source.")
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        message = f"spec.source.subPath {sub_path} {what} in {source}."
+        raise PrepareError(Reason.SUB_PATH_INVALID, message, "Name a folder inside the source.")
+    return folder
+
+
+def _patiently(step: Callable[[], T], plan: GitPlan, pause: Callable[[float], None]) -> T:
+    """Try a step again after faults of the network; git's errors become ours."""
+    for seconds in (*PAUSES, None):
         try:
-            self._git_in("fetch", "--quiet", "--depth=1", "--no-tags", "origin", reference)
-        except PrepareError as error:
-            if error.reason != "RevisionNotFound" or not FULL_COMMIT.fullmatch(reference):
-                raise
-            self._git_in("fetch", "--quiet", "--tags", "origin", "+refs/heads/*:refs/remotes/origin/*")
-            if not self._has(reference):
-                raise
-            (self._plan.target / ".git" / "FETCH_HEAD").write_text(f"{reference}\t\t\n")
+            return step()
+        except GitError as error:
+            told = explained(error, plan)
+            if seconds is None or told.failure.reason != Reason.UNREACHABLE:
+                raise told from None
+            log.info("%s Trying again in %g s.", told, seconds)
+            pause(seconds)
+    raise AssertionError("the last try returns or raises")
 
-    def _has(self, commit: str) -> bool:
-        try:
-            self._git_in("cat-file", "-e", f"{commit}^{{commit}}")
-        except PrepareError:
-            return False
-        return True
 
-    def _check_sub_path(self) -> None:
-        root = self._plan.target.resolve()
-        context = (root / self._plan.sub_path).resolve()
-        if not context.is_relative_to(root):
-            raise PrepareError(
-                "InvalidSubPath",
-                f"source.subPath {self._plan.sub_path} leads out of the repository.",
-                "It must not go through a link that points outside.",
-            )
-        if not context.is_dir():
-            raise PrepareError(
-                "SubPathNotFound",
-                f"There is no folder {self._plan.sub_path} in {self._plan.url} at {self._plan.revision or 'HEAD'}.",
-                "Check spec.source.subPath.",
-            )
+def _resolved(plan: GitPlan, client: GitClient) -> Wanted:
+    """What the revision stands for; where a branch and a tag have the same name, the branch."""
+    revision = plan.revision
+    if revision is None:
+        return _default_branch(plan, client)
+    if _COMMIT.fullmatch(revision):
+        return Wanted(revision.lower(), revision)
+    candidates = [revision] if revision.startswith("refs/") else [f"refs/heads/{revision}", f"refs/tags/{revision}"]
+    there = _references(client.run("ls-remote", "--quiet", plan.url, *candidates).splitlines())
+    for candidate in candidates:
+        if candidate in there:
+            return Wanted(candidate, revision)
+    raise _no_revision(plan, revision)
 
-    def _git_in(self, *arguments: str) -> str:
-        return self._git("-C", str(self._plan.target), *arguments)
 
-    def _git(self, *arguments: str) -> str:
-        result = subprocess.run(
-            ["git", *self._settings(), *arguments],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            env=self._environment(),
-            check=False,
+def _default_branch(plan: GitPlan, client: GitClient) -> Wanted:
+    lines = client.run("ls-remote", "--quiet", "--symref", plan.url, "HEAD").splitlines()
+    for line in lines:
+        if line.startswith("ref: refs/heads/") and line.endswith("\tHEAD"):
+            branch = line.removeprefix("ref: refs/heads/").removesuffix("\tHEAD")
+            return Wanted("HEAD", branch)
+    if "HEAD" in _references(lines):
+        return Wanted("HEAD", "HEAD")
+    message = f"{plan.url} has no default branch with a commit: it is empty, or its HEAD names a branch it lacks."
+    raise PrepareError(Reason.REPOSITORY_EMPTY, message, "Push a commit, or name spec.source.git.revision.")
+
+
+def _references(lines: Iterable[str]) -> frozenset[str]:
+    return frozenset(name for line in lines if not line.startswith("ref: ") for name in line.split("\t")[1:])
+
+
+def _fetched(wanted: Wanted, plan: GitPlan, client: GitClient) -> str:
+    """The commit, its files fetched."""
+    try:
+        client.run("fetch", "--quiet", "--no-tags", "--depth=1", plan.url, f"+{wanted.reference}:{TARGET}")
+    except GitError as error:
+        if _UNKNOWN_OBJECT.search(error.output):
+            raise _no_revision(plan, wanted.revision) from None
+        if not wanted.by_commit or not _NOT_ADVERTISED.search(error.output):
+            raise
+        return _fetched_with_history(wanted, plan, client)
+    return _commit_of(TARGET, wanted, plan, client)
+
+
+def _fetched_with_history(wanted: Wanted, plan: GitPlan, client: GitClient) -> str:
+    """The same from a server that gives commits away only as part of a branch or tag."""
+    log.info("The server does not hand out single commits: fetching all branches and tags.")
+    client.run("fetch", "--quiet", "--no-tags", plan.url, *_EVERYTHING)
+    return _commit_of(wanted.reference, wanted, plan, client)
+
+
+def _commit_of(name: str, wanted: Wanted, plan: GitPlan, client: GitClient) -> str:
+    try:
+        return client.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").strip()
+    except GitError:
+        raise _no_revision(plan, wanted.revision) from None
+
+
+def _no_revision(plan: GitPlan, revision: str) -> PrepareError:
+    if _SHORT_COMMIT.fullmatch(revision):
+        return PrepareError(
+            Reason.SHORT_COMMIT,
+            f"Revision {revision} is no branch or tag of {plan.url}, and too short for a commit.",
+            "Git servers know commits by their full name only: give all 40 digits (git rev-parse <commit>).",
         )
-        if result.returncode != 0:
-            raise self._classified(result.stderr)
-        return result.stdout
-
-    def _settings(self) -> Iterator[str]:
-        settings = {
-            "safe.directory": "*",
-            "core.hooksPath": os.devnull,
-            "advice.detachedHead": "false",
-            "init.defaultBranch": "main",
-            "gc.auto": "0",
-            "protocol.version": "2",
-            "protocol.allow": "never",
-            **{f"protocol.{protocol}.allow": "always" for protocol in self._protocols},
-            # A server that hangs must not hold the Pod until its deadline.
-            "http.lowSpeedLimit": "1",
-            "http.lowSpeedTime": str(STALLED_SECONDS),
-        }
-        if self._plan.login is not None:
-            parts = urlsplit(self._plan.url)
-            helper = f"!{sys.executable} -m imagebuild_operator.prepare.git_login {self._plan.login}"
-            settings[f"credential.{parts.scheme}://{parts.netloc}.helper"] = helper
-        for name, value in settings.items():
-            yield "-c"
-            yield f"{name}={value}"
-
-    def _environment(self) -> Mapping[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", *_PROXIES) if name in os.environ}
-        return {
-            **kept,
-            "HOME": str(self._home),
-            "LC_ALL": "C",
-            "GIT_TERMINAL_PROMPT": "0",
-            "GIT_CONFIG_NOSYSTEM": "1",
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_ASKPASS": "true",
-            **({"GIT_SSL_CAINFO": str(self._trusted)} if self._trusted else {}),
-        }
-
-    def _classified(self, said: str) -> PrepareError:
-        for pattern, reason, _, _ in _FAILURES:
-            if re.search(pattern, said):
-                return self._failure(reason, said)
-        return PrepareError("GitFailed", f"Fetching {self._plan.url} failed: {_last_line(said)}")
-
-    def _failure(self, reason: str, said: str = "") -> PrepareError:
-        _, _, message, hint = next(row for row in _FAILURES if row[1] == reason)
-        host = urlsplit(self._plan.url).netloc
-        text = message.format(host=host, url=self._plan.url, revision=self._plan.revision or "HEAD")
-        return PrepareError(reason, text if text.endswith(".") else f"{text}: {_last_line(said)}", hint)
+    what = "commit" if _COMMIT.fullmatch(revision) else "branch or tag"
+    message = f"Revision {revision} not found: {plan.url} has no such {what}."
+    return PrepareError(Reason.REVISION_NOT_FOUND, message, _REVISION_HINT)
 
 
-_PROXIES: Final = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy")
+def _login_value(login: GitLogin, key: str) -> str:
+    try:
+        text = value(login.folder, key)
+    except FileNotFoundError:
+        raise _bad_login(login, f"has no key {key}") from None
+    except UnicodeDecodeError:
+        raise _bad_login(login, f"has a {key} that is not text") from None
+    if not text:
+        raise _bad_login(login, f"has an empty {key}")
+    if re.search(r"[\r\n\0]", text):
+        raise _bad_login(login, f"has a {key} of more than one line")
+    return text
 
 
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1].removeprefix("fatal: ") if lines else "git said nothing."
+def _bad_login(login: GitLogin, what: str) -> PrepareError:
+    return PrepareError(
+        Reason.GIT_SECRET_INVALID,
+        f"Secret {login.secret} {what}.",
+        "spec.source.git.secretRef must name a Secret of type kubernetes.io/basic-auth with the keys username and "
+        "password.",
+    )

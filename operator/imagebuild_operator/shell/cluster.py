@@ -7,7 +7,7 @@ from urllib.parse import quote
 import aiohttp
 
 from imagebuild_operator.api import names
-from imagebuild_operator.shell.connection import Connection, Request
+from imagebuild_operator.shell.connection import APPLY, Connection, Request
 from imagebuild_operator.shell.metrics import Metrics
 from imagebuild_operator.shell.port import JSON, ApiRefusal, Conflict, Missing
 
@@ -83,7 +83,7 @@ class KubernetesCluster:
             _path(BUILDS, namespace, names.PLURAL, name, "status"),
             query={"fieldManager": names.FIELD_MANAGER, "force": "true"},
             body={"apiVersion": names.API_VERSION, "kind": names.KIND, "metadata": metadata, "status": status},
-            content_type="application/apply-patch+yaml",
+            content_type=APPLY,
         )
         return await self._connection.json(request)
 

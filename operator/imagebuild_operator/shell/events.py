@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Final
 
 from imagebuild_operator.api import names
-from imagebuild_operator.core.observe import BuildView, format_micro_time
+from imagebuild_operator.core.observe import BuildView
+from imagebuild_operator.core.times import format_micro_time
 from imagebuild_operator.shell.port import JSON
 
 # Bounds of events.k8s.io/v1, in bytes: kubernetes pkg/apis/core/validation/events.go.

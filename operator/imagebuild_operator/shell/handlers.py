@@ -11,8 +11,8 @@ import kopf
 from pydantic import ValidationError
 
 from imagebuild_operator.api import names
-from imagebuild_operator.core.observe import JSON
 from imagebuild_operator.core.queueing import Key
+from imagebuild_operator.core.reading import JSON
 from imagebuild_operator.shell.admission import Admission
 from imagebuild_operator.shell.store import Store, owner_of
 from imagebuild_operator.shell.workqueue import WorkQueue
@@ -60,7 +60,11 @@ class Intake:
 
 
 def register(registry: kopf.OperatorRegistry, intake: Intake) -> None:
-    """Attach the intake to the watch events of ImageBuilds and of build Pods."""
+    """Attach the intake to the watch events of ImageBuilds and of build Pods, and the login that watching needs."""
+
+    @kopf.on.login(registry=registry)
+    async def login(**arguments: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
 
     @kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)
     async def imagebuilds(event: Any, **_: Any) -> None:

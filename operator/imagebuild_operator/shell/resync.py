@@ -9,8 +9,8 @@ import logging
 
 from pydantic import ValidationError
 
-from imagebuild_operator.core.observe import JSON
 from imagebuild_operator.core.queueing import Key
+from imagebuild_operator.core.reading import JSON
 from imagebuild_operator.shell.admission import Admission
 from imagebuild_operator.shell.port import ApiRefusal, Cluster
 from imagebuild_operator.shell.store import Store, owner_of

@@ -7,8 +7,10 @@ copy could do harm. A finished build is forgotten, so memory follows the work, n
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from imagebuild_operator.core.observe import JSON, BuildView, PodView, controller_of
+from imagebuild_operator.core.observe import BuildView
+from imagebuild_operator.core.pods import PodView, controller_of
 from imagebuild_operator.core.queueing import Key, Waiting
+from imagebuild_operator.core.reading import JSON
 
 
 def version_of(raw: JSON) -> int:

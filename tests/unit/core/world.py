@@ -24,7 +24,10 @@ from imagebuild_operator.core.decisions import (
     Wait,
     WriteStatus,
 )
-from imagebuild_operator.core.observe import JSON, BuildView, Observation, PodView, Refusal, format_time
+from imagebuild_operator.core.observe import BuildView, Observation, Refusal
+from imagebuild_operator.core.pods import PodView
+from imagebuild_operator.core.reading import JSON
+from imagebuild_operator.core.times import format_time
 from imagebuild_operator.pod.settings import PodSettings
 
 DIGEST = "sha256:" + "a" * 64

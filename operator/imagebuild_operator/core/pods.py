@@ -1,0 +1,166 @@
+"""Tolerant views of build Pods.
+
+They never raise on a Pod's JSON, whatever it holds: that a status lacks a field must not stop the one loop that could
+mend it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from imagebuild_operator.api import names
+from imagebuild_operator.core.reading import entries, mapping, number, text
+from imagebuild_operator.core.times import parse_time
+
+# Bounds of status.images: what somebody else's Pod claims to push must not make the status unacceptable.
+IMAGES_KEPT: Final = 16
+IMAGE_LENGTH: Final = 512
+
+
+@dataclass(frozen=True)
+class ContainerView:
+    """The state of one container of the Pod."""
+
+    name: str
+    waiting_reason: str = ""
+    waiting_message: str = ""
+    running: bool = False
+    exit_code: int | None = None
+    reason: str = ""
+    message: str = ""
+    finished: datetime | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether its process has ever run."""
+        return self.running or self.exit_code is not None
+
+    @classmethod
+    def parse(cls, status: Mapping[str, Any]) -> "ContainerView":
+        """The view of one entry of containerStatuses or initContainerStatuses."""
+        waiting = mapping(status, "state", "waiting")
+        terminated = mapping(status, "state", "terminated")
+        return cls(
+            name=text(status, "name"),
+            waiting_reason=text(waiting, "reason"),
+            waiting_message=text(waiting, "message"),
+            running=isinstance(mapping(status, "state").get("running"), Mapping),
+            exit_code=number(terminated, "exitCode") if terminated else None,
+            reason=text(terminated, "reason"),
+            message=text(terminated, "message"),
+            finished=parse_time(text(terminated, "finishedAt")),
+        )
+
+
+@dataclass(frozen=True)
+class PodView:
+    """What the core needs to know of one Pod."""
+
+    namespace: str
+    name: str
+    uid: str
+    owner_uid: str = ""
+    owner_name: str = ""
+    run: int | None = None
+    phase: str = ""
+    reason: str = ""
+    message: str = ""
+    deletion_timestamp: datetime | None = None
+    deletion_grace_seconds: int = 0
+    build: ContainerView | None = None
+    prepare: ContainerView | None = None
+    unschedulable: str = ""
+    destinations: tuple[str, ...] = ()
+    gone: bool = False
+    delete_requested: bool = False
+
+    @property
+    def terminal(self) -> bool:
+        """Whether every container has ended for good."""
+        return self.phase in ("Succeeded", "Failed")
+
+    @property
+    def live(self) -> bool:
+        """Whether it still takes up room: it exists and has not ended."""
+        return not self.gone and not self.terminal
+
+    @property
+    def deleting(self) -> bool:
+        """Whether somebody asked it to go."""
+        return self.delete_requested or self.deletion_timestamp is not None
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it still exists though it was asked to go."""
+        return self.deleting and not self.gone
+
+    @property
+    def started(self) -> bool:
+        """Whether any container, the init container included, has ever run."""
+        return self.terminal or any(c is not None and c.started for c in (self.build, self.prepare))
+
+    @property
+    def building(self) -> bool:
+        """Whether the build container has run, or the init container runs now."""
+        build_started = self.build is not None and self.build.started
+        return self.terminal or build_started or (self.prepare is not None and self.prepare.running)
+
+    @classmethod
+    def parse(cls, raw: Mapping[str, Any], *, gone: bool = False, delete_requested: bool = False) -> "PodView":
+        """The view of a Pod as the API server sent it. Never raises."""
+        metadata, status = mapping(raw, "metadata"), mapping(raw, "status")
+        owner = controller_of(raw)
+        run = text(mapping(metadata, "annotations"), names.ANNOTATION_RUN)
+        containers = {c.name: c for c in map(ContainerView.parse, entries(status, "containerStatuses"))}
+        init = {c.name: c for c in map(ContainerView.parse, entries(status, "initContainerStatuses"))}
+        scheduled = [c for c in entries(status, "conditions") if c.get("type") == "PodScheduled"]
+        return cls(
+            namespace=text(metadata, "namespace"),
+            name=text(metadata, "name"),
+            uid=text(metadata, "uid"),
+            owner_uid=text(owner, "uid"),
+            owner_name=text(owner, "name"),
+            run=int(run) if run.isascii() and run.isdigit() and len(run) < 10 else None,
+            phase=text(status, "phase"),
+            reason=text(status, "reason"),
+            message=text(status, "message"),
+            deletion_timestamp=parse_time(text(metadata, "deletionTimestamp")),
+            deletion_grace_seconds=min(max(number(metadata, "deletionGracePeriodSeconds") or 0, 0), 10**6),
+            build=containers.get(names.CONTAINER_BUILD),
+            prepare=init.get(names.CONTAINER_PREPARE),
+            unschedulable=next((text(c, "message") for c in scheduled if c.get("status") == "False"), ""),
+            destinations=_destinations(raw),
+            gone=gone,
+            delete_requested=delete_requested,
+        )
+
+    @property
+    def asked_to_go(self) -> datetime | None:
+        """When its deletion was asked for: the API stores that time plus the grace period."""
+        if self.deletion_timestamp is None:
+            return None
+        try:
+            return self.deletion_timestamp - timedelta(seconds=self.deletion_grace_seconds)
+        except OverflowError:
+            return self.deletion_timestamp
+
+
+def _destinations(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """The references the executor was told to push to: what it pushed, whatever the spec says by now."""
+    prefix = "--destination="
+    for container in entries(mapping(raw, "spec"), "containers"):
+        args = container.get("args")
+        if container.get("name") == names.CONTAINER_BUILD and isinstance(args, list):
+            images = [arg.removeprefix(prefix) for arg in args if isinstance(arg, str) and arg.startswith(prefix)]
+            return tuple(image for image in images if len(image) <= IMAGE_LENGTH)[:IMAGES_KEPT]
+    return ()
+
+
+def controller_of(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The controller ownerReference of an object when it is an ImageBuild, else an empty mapping."""
+    for reference in entries(mapping(raw, "metadata"), "ownerReferences"):
+        group = text(reference, "apiVersion").partition("/")[0]
+        if reference.get("controller") is True and group == names.GROUP and reference.get("kind") == names.KIND:
+            return reference
+    return {}

@@ -1,0 +1,59 @@
+"""Pieces of a Pod: what one concern (the source, the registries) adds to it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+Json = dict[str, Any]
+
+# Read by root, who owns it, and by nobody else: processes of RUN under another user cannot.
+SECRET_MODE: Final = 0o400
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Additions to a Pod; `prepare_*` belongs to the init container, `build_*` to the executor."""
+
+    volumes: tuple[Json, ...] = ()
+    prepare_mounts: tuple[Json, ...] = ()
+    build_mounts: tuple[Json, ...] = ()
+    build_environment: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+def joined(parts: Iterable[Parts]) -> Parts:
+    """All of them, in order."""
+    known = tuple(parts)
+    return Parts(
+        volumes=tuple(volume for part in known for volume in part.volumes),
+        prepare_mounts=tuple(mount for part in known for mount in part.prepare_mounts),
+        build_mounts=tuple(mount for part in known for mount in part.build_mounts),
+        build_environment={name: value for part in known for name, value in part.build_environment.items()},
+        annotations={name: value for part in known for name, value in part.annotations.items()},
+    )
+
+
+def secret_volume(name: str, secret: str, items: Mapping[str, str] | None = None) -> Json:
+    """A Secret, of which `items` (file by key) or every key is mounted.
+
+    A missing Secret, or a missing key among the items, keeps the Pod waiting until it is there.
+    """
+    source: Json = {"secretName": secret, "defaultMode": SECRET_MODE}
+    if items:
+        source["items"] = [{"key": key, "path": path} for key, path in items.items()]
+    return {"name": name, "secret": source}
+
+
+def empty_volume(name: str, *, memory: bool = False) -> Json:
+    """A folder that lives as long as the Pod, on the node's disk or in its memory."""
+    return {"name": name, "emptyDir": {"medium": "Memory"} if memory else {}}
+
+
+def mount(volume: str, path: str, *, read_only: bool = True, sub_path: str | None = None) -> Json:
+    """A volume, or one file of it, at a path."""
+    result: Json = {"name": volume, "mountPath": path}
+    if read_only:
+        result["readOnly"] = True
+    if sub_path:
+        result["subPath"] = sub_path
+    return result

@@ -1,0 +1,161 @@
+"""Runs the git client: alone with its own settings, and never with a login in its arguments or environment."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from imagebuild_operator.pod.plan import GitLogin
+from imagebuild_operator.prepare import credential_helper
+
+# A server that packs a large repository sends a sign of life of five bytes every five seconds (git-config(1),
+# uploadpack.keepAlive), so one that sends less than a byte a second hangs.
+STALL_SECONDS: Final = 120
+
+_SETTINGS: Final[Mapping[str, str]] = {
+    "advice.detachedHead": "false",
+    # Larger files are streamed to disk: the container's memory must not depend on them.
+    "core.bigFileThreshold": "16m",
+    "core.deltaBaseCacheLimit": "32m",
+    # Everything here is lost with the Pod anyway.
+    "core.fsync": "none",
+    "core.hooksPath": "/dev/null",
+    "fetch.unpackLimit": "1",
+    "gc.auto": "0",
+    "http.lowSpeedLimit": "1",
+    "maintenance.auto": "false",
+    "pack.threads": "1",
+    "protocol.version": "2",
+    # The folders belong to the node's root, who is nobody here in a user namespace.
+    "safe.directory": "*",
+    "submodule.recurse": "false",
+}
+_INHERITED: Final = ("PATH", "http_proxy", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY")
+
+
+class GitError(Exception):
+    """Git failed; holds what it printed, without the login."""
+
+    def __init__(self, status: int, output: str) -> None:
+        super().__init__(f"git ended with {status}")
+        self.status = status
+        self.output = output
+
+
+@dataclass(frozen=True)
+class GitClient:
+    """Git with one repository, its files apart from the work tree: `.git` is no part of the build context.
+
+    Attributes:
+        folder: for the repository and git's home.
+        work_tree: where files are checked out.
+        url: the remote, which alone gets the login.
+        login: the mounted Secret, if any.
+        certificates: file with every trusted certificate; None for git's own choice.
+        protocols: that git may use, by colons (git(1), GIT_ALLOW_PROTOCOL), redirects included.
+        stall_seconds: after which a silent server is given up.
+        secrets: what is blackened in git's output; a server may send back what it was sent.
+    """
+
+    folder: Path
+    work_tree: Path
+    url: str
+    login: GitLogin | None = None
+    certificates: Path | None = None
+    protocols: str = "https"
+    stall_seconds: int = STALL_SECONDS
+    secrets: tuple[str, ...] = ()
+
+    @property
+    def repository(self) -> Path:
+        """Git's own files."""
+        return self.folder / "repository"
+
+    def initialise(self) -> None:
+        """Begin anew, also where an earlier container of the same Pod left something (init containers may run again).
+
+        Raises:
+            GitError: if git fails.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.discard()
+        _empty(self.work_tree)
+        self.run("init", "--quiet", "--template=")
+
+    def discard(self) -> None:
+        """Remove git's own files; the work tree stays."""
+        shutil.rmtree(self.repository, ignore_errors=True)
+
+    def run(self, *arguments: str) -> str:
+        """What git prints.
+
+        Raises:
+            GitError: if its status is not 0.
+        """
+        command = ["git", *(word for pair in self._settings() for word in ("-c", "=".join(pair))), *arguments]
+        done = subprocess.run(
+            command, env=self._environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False
+        )
+        if done.returncode != 0:
+            raise GitError(done.returncode, redacted(done.stderr.decode(errors="replace"), self.secrets))
+        return done.stdout.decode(errors="replace")
+
+    def _settings(self) -> list[tuple[str, str]]:
+        settings = [*_SETTINGS.items(), ("http.lowSpeedTime", str(self.stall_seconds)), ("credential.helper", "")]
+        if self.login is not None:
+            settings.append((f"credential.{origin(self.url)}.helper", self._helper(self.login)))
+        return settings
+
+    def _helper(self, login: GitLogin) -> str:
+        parts = urlsplit(self.url)
+        words = [sys.executable, "-I", credential_helper.__file__, str(login.folder), parts.scheme, host_of(self.url)]
+        return f"!{shlex.join(words)}"
+
+    def _environment(self) -> dict[str, str]:
+        environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        environment |= {
+            "HOME": str(self.folder),
+            "LC_ALL": "C",
+            "GIT_DIR": str(self.repository),
+            "GIT_WORK_TREE": str(self.work_tree),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_ALLOW_PROTOCOL": self.protocols,
+        }
+        if self.certificates is not None:
+            environment["GIT_SSL_CAINFO"] = str(self.certificates)
+        return environment
+
+
+def redacted(text: str, secrets: Iterable[str]) -> str:
+    """The text without these secrets; short ones too, even if that blackens words."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+def host_of(url: str) -> str:
+    """Host and port as they stand in a URL."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def origin(url: str) -> str:
+    """Protocol, host and port of a URL."""
+    return f"{urlsplit(url).scheme}://{host_of(url)}"
+
+
+def _empty(folder: Path) -> None:
+    """Remove what is in a folder, but not the folder: it is a mount point."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()

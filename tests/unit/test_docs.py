@@ -1,0 +1,185 @@
+"""The documentation names only what exists (files, headings, fields, reasons), and its manifests are ImageBuilds."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from imagebuild_operator import config
+from imagebuild_operator.api import crd, names, v1alpha1
+from imagebuild_operator.core import decisions, observe, runs
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+PAGES: Final = sorted(
+    [*ROOT.joinpath("docs").rglob("*.md"), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"))]
+)
+FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CODE: Final = re.compile(r"`([^`\n]+)`")
+LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+
+# Words in CamelCase that are not ours: kinds, conditions and settings of Kubernetes and of what surrounds it.
+FOREIGN: Final = frozenset({"RuntimeDefault", "IfNotPresent", "UserNamespacesSupport"})
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def prose(page: Path) -> str:
+    return FENCE.sub("", page.read_text())
+
+
+def code_in(page: Path) -> set[str]:
+    """What stands between backticks in the prose of a page."""
+    return set(CODE.findall(prose(page)))
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as the usual renderers make them."""
+    titles = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@each_page
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in LINK.findall(prose(page)):
+        target, _, anchor = link.partition("#")
+        if target.startswith(("https://", "http://")):
+            continue
+        file = (page.parent / target).resolve() if target else page
+        assert file.is_relative_to(ROOT), f"{link} leads out of the repository"
+        assert file.exists(), f"{link} leads nowhere"
+        if anchor:
+            assert anchor in anchors(file), f"{link}: there is no such heading"
+
+
+def api_names() -> set[str]:
+    return {value for value in vars(names).values() if isinstance(value, str)}
+
+
+@each_page
+def test_every_label_and_annotation_is_one_of_the_api(page: Path) -> None:
+    written = set(re.findall(rf"(?<![\w.]){re.escape(names.GROUP)}/[A-Za-z0-9-]*", page.read_text()))
+    assert written <= api_names()
+
+
+def our_words() -> set[str]:
+    enums = (names.Reason, names.EventReason, names.Phase, names.ConditionType)
+    reasons = {member.value for enum in enums for member in enum}
+    modules = (names, v1alpha1, config, decisions, observe)
+    return reasons | {names.KIND}.union(*(vars(module).keys() for module in modules))
+
+
+@each_page
+def test_every_word_in_camel_case_is_a_reason_or_another_name_of_ours(page: Path) -> None:
+    written = {word for word in code_in(page) if re.fullmatch(r"([A-Z][a-z]+){1,4}", word)}
+    assert written - FOREIGN <= our_words()
+
+
+def test_every_word_that_is_let_through_is_used() -> None:
+    assert set().union(*map(code_in, PAGES)) >= FOREIGN
+
+
+def schema_has(path: str) -> bool:
+    """Whether a dotted path names a field of an ImageBuild; lists and maps are passed through."""
+    node: dict[str, Any] = crd.openapi_schema()
+    for name in path.split("."):
+        node = node.get("items", node)
+        if node.get("x-kubernetes-preserve-unknown-fields"):
+            return True
+        below = node.get("properties", {}).get(name) or node.get("additionalProperties")
+        if not isinstance(below, dict):
+            return False
+        node = below
+    return True
+
+
+@each_page
+def test_every_field_exists(page: Path) -> None:
+    text = page.read_text()
+    written = {path.rstrip(".") for path in re.findall(r"(?<![\w/.-])(?:spec|status)\.[a-z][A-Za-z.-]*", text)}
+    written |= set(re.findall(r"imagebuild\.(spec[A-Za-z.]*)", text))
+    # Of the Pod, not of the ImageBuild.
+    pods = {"status.phase"} | {path for path in written if path.startswith("spec.template")}
+    assert [path for path in sorted(written - pods) if not schema_has(path)] == []
+
+
+def manifests() -> Iterator[tuple[str, Any]]:
+    for page in PAGES:
+        for language, block in FENCE.findall(page.read_text()):
+            for document in yaml.safe_load_all(block) if language in ("yaml", "yml") else ():
+                yield str(page.relative_to(ROOT)), document
+
+
+IMAGEBUILDS: Final = [(page, found) for page, found in manifests() if found.get("kind") == names.KIND]
+
+
+@pytest.mark.parametrize(("page", "manifest"), IMAGEBUILDS)
+def test_a_manifest_is_an_imagebuild_without_unknown_fields(page: str, manifest: dict[str, Any]) -> None:
+    assert manifest["apiVersion"] == names.API_VERSION
+    read = v1alpha1.ImageBuild.model_validate(manifest).model_dump(by_alias=True, exclude_none=True)
+    assert read == {"spec": manifest["spec"]}
+
+
+def test_the_tutorial_and_every_how_to_page_show_a_manifest_where_they_need_one() -> None:
+    shown = {page for page, _ in IMAGEBUILDS}
+    pages = {str(page.relative_to(ROOT)) for page in ROOT.glob("docs/how-to/*.md")} | {"docs/tutorial.md", "README.md"}
+    assert pages - shown == {"docs/how-to/failed-builds.md"}
+
+
+def linked_files() -> set[Path]:
+    links = ((page, link.partition("#")[0]) for page in PAGES for link in LINK.findall(prose(page)))
+    return {(page.parent / target).resolve() for page, target in links if target and "://" not in target}
+
+
+def test_every_example_is_linked_from_somewhere() -> None:
+    assert [file.name for file in ROOT.glob("examples/*.yaml") if file not in linked_files()] == []
+
+
+def test_every_page_is_linked_from_somewhere() -> None:
+    folders = {file for file in linked_files() if file.is_dir()}
+    lost = [page for page in PAGES if page not in linked_files() and page.parent not in folders]
+    assert [str(page.relative_to(ROOT)) for page in lost] == []
+
+
+@each_page
+def test_every_make_target_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    code = "\n".join([*code_in(page), *(block for _, block in FENCE.findall(page.read_text()))])
+    assert set(re.findall(r"^make ([a-z-]+)", code, re.MULTILINE)) <= targets
+
+
+@each_page
+def test_every_file_of_the_repository_exists(page: Path) -> None:
+    folders = "operator|tests|charts|crds|docs|examples"
+    written = {word for word in code_in(page) if re.fullmatch(rf"({folders})/[\w./-]+", word)}
+    assert [path for path in sorted(written) if not (ROOT / path).exists()] == []
+
+
+@each_page
+def test_every_setting_exists(page: Path) -> None:
+    written = set(re.findall(r"\bIMAGEBUILD_[A-Z_]+\b", page.read_text()))
+    assert written <= {config.variable(name) for name in config.Settings.model_fields}
+
+
+@each_page
+def test_every_value_of_the_chart_exists(page: Path) -> None:
+    values = yaml.safe_load((ROOT / "charts" / "imagebuild-operator" / "values.yaml").read_text())
+    for path in re.findall(r"--set(?:-string)? ([\w.]+)=", page.read_text()):
+        node = values
+        for name in path.split("."):
+            assert name in node, f"there is no value {path}"
+            node = node[name]
+
+
+def test_the_page_about_failures_speaks_of_every_reason_but_success_and_building() -> None:
+    page = ROOT / "docs" / "how-to" / "failed-builds.md"
+    spoken_of = {word.partition(",")[0] for word in code_in(page)}
+    assert {reason.value for reason in names.Reason} - spoken_of == {"Succeeded", "Building"}
+
+
+def test_the_page_about_runs_names_every_input() -> None:
+    inputs = {f"spec.{'.'.join(path)}" for path in runs._INPUTS if schema_has(f"spec.{'.'.join(path)}")}
+    assert len(inputs) > 5
+    assert inputs <= code_in(ROOT / "docs" / "explanation" / "runs.md")
