@@ -9,8 +9,10 @@ import asyncio
 import logging
 import os
 import random
+import signal
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, cast
@@ -38,6 +40,7 @@ logger = logging.getLogger(__name__)
 EXIT_FAILED: Final = 1
 # Within the 10 s that SIGTERM leaves: a pass is a few requests, each of which is safe to lose.
 LAST_PASS_SECONDS: Final = 6.0
+CUT_SHORT_SECONDS: Final = 0.5
 
 
 def operator_version() -> str:
@@ -114,8 +117,7 @@ class Operator:
         try:
             await self._watch(handlers.Intake(store, queue, admission))
         finally:
-            looking.cancel()
-            await self._stop(queue)
+            await self._stop(queue, looking)
         return 0
 
     def _reconciler(
@@ -157,15 +159,27 @@ class Operator:
         where = ", ".join(self._settings.watch_namespaces) or "all namespaces"
         logger.info("Version %s serves ImageBuilds in %s", operator_version(), where)
 
-    async def _stop(self, queue: WorkQueue[Key]) -> None:
+    async def _stop(self, queue: WorkQueue[Key], looking: asyncio.Task[None]) -> None:
         queue.shutdown()
-        _, late = await asyncio.wait(self._workers, timeout=LAST_PASS_SECONDS)
+        looking.cancel()
+        workers, self._workers = self._workers, []
+        _, late = await asyncio.wait(workers, timeout=LAST_PASS_SECONDS)
         for task in late:
             task.cancel()
-        self._workers = []
+        # The connections are closed next: nobody should be using them any more.
+        await asyncio.wait([looking, *workers], timeout=CUT_SHORT_SECONDS)
         logger.info("Stopped%s", f"; {len(late)} passes were cut short" if late else "")
 
 
 async def serve(settings: Settings, environ: Mapping[str, str] | None = None) -> int:
     """Run the operator with these settings; returns the exit code."""
-    return await Operator(settings, os.environ if environ is None else environ).run()
+    serving = asyncio.current_task()
+    assert serving is not None, "a coroutine runs in a task"  # noqa: S101
+    # Until kopf takes the signals over: the kernel drops a signal for process 1 that it has no handler for.
+    with suppress(RuntimeError):  # only the main thread may
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, serving.cancel)
+    try:
+        return await Operator(settings, os.environ if environ is None else environ).run()
+    except asyncio.CancelledError:
+        logger.info("Stopped before the start was complete")
+        return 0

@@ -16,6 +16,7 @@ class Admission:
         self._wake = wake
         self._metrics = metrics
         self._granted: set[Key] = set()
+        self._called: set[Key] = set()
 
     def ask(self, key: Key) -> bool:
         """Whether the build may start an attempt now; a yes is reserved until `settle`."""
@@ -31,12 +32,15 @@ class Admission:
         self.refresh()
 
     def refresh(self) -> None:
-        """Wake those whose turn has come."""
+        """Wake those whose turn has come, each once: a pass that failed comes again with the queue's back-off."""
         active, waiting = self._store.active | self._granted, self._waiting()
         self._metrics.active(len(active))
         self._metrics.queued(len(waiting))
-        for key in next_in_line(limit=self._limit, active=active, waiting=waiting):
-            self._wake(key)
+        line = next_in_line(limit=self._limit, active=active, waiting=waiting)
+        called, self._called = self._called, set(line)
+        for key in line:
+            if key not in called:
+                self._wake(key)
 
     def _waiting(self) -> list[Waiting]:
         return [entry for key, entry in self._store.waiting.items() if key not in self._granted]

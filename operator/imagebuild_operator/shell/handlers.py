@@ -14,7 +14,7 @@ from imagebuild_operator.api import names
 from imagebuild_operator.core.queueing import Key
 from imagebuild_operator.core.reading import JSON
 from imagebuild_operator.shell.admission import Admission
-from imagebuild_operator.shell.store import Store, owner_of
+from imagebuild_operator.shell.store import Store
 from imagebuild_operator.shell.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ class Intake:
         if kind == "DELETED":
             self._store.drop_build(key, metadata.get("uid"))
             self._admission.refresh()
+            self._queue.add(key)
             return
         try:
             self._store.see_build(raw)
@@ -48,7 +49,7 @@ class Intake:
     def pod(self, kind: str | None, raw: JSON) -> None:
         """A build Pod was listed, added, changed or deleted."""
         if kind == "DELETED":
-            key = owner_of(raw)
+            key = self._store.key_of(raw)
             if key is None:
                 return
             self._store.lose_pod(key, str((raw.get("metadata") or {}).get("uid")), raw)

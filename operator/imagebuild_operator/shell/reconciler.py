@@ -126,7 +126,7 @@ class Reconciler:
             for _ in range(STEPS_PER_PASS):
                 build = self._store.build(key) or await self._unknown(key, gathered)
                 if build is None:
-                    self._refused.pop(key, None)
+                    self._let_go(key)
                     return
                 decision = decide(self._observe(build, gathered), self._policy, self._clock())
                 if isinstance(decision, Wait):
@@ -171,9 +171,12 @@ class Reconciler:
         if wait.after is not None:
             self._queue.add_after(key, wait.after)
         elif build.status.phase is not None and build.status.phase.finished:
-            self._refused.pop(key, None)
-            self._queue.unschedule(key)
+            self._let_go(key)
             self._store.forget(key)
+
+    def _let_go(self, key: Key) -> None:
+        self._refused.pop(key, None)
+        self._queue.unschedule(key)
 
     async def _execute(self, key: Key, build: BuildView, decision: Decision, gathered: _Pass) -> None:
         match decision:

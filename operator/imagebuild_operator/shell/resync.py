@@ -40,7 +40,7 @@ class Resync:
         present = {str(raw["metadata"]["uid"]) for raw in pods}
         for raw in pods:
             self._store.see_pod(raw)
-        for key, uid, version in list(self._store.live_pods()):
+        for key, uid, version in list(self._store.existing_pods()):
             if uid not in present and version <= _number(pods_version):
                 self._store.lose_pod(key, uid)
         for key, version in list(self._store.builds()):
@@ -66,13 +66,15 @@ class Resync:
             self._take_build(raw)
 
     async def forever(self, seconds: float) -> None:
-        """Do it again every so many seconds; a list that fails is left to the next time."""
+        """Do it again every so many seconds; whatever fails is left to the next time."""
         while True:
             await asyncio.sleep(seconds)
             try:
                 await self.once()
             except ApiRefusal as refusal:
                 logger.warning("The resync is put off: %s", refusal.message)
+            except Exception:
+                logger.exception("The resync failed; it is put off")
 
 
 def _number(version: str) -> int:

@@ -65,12 +65,17 @@ class Store:
         """Keys and resourceVersions of the unfinished builds."""
         return ((key, version) for key, (version, _) in list(self._builds.items()))
 
-    def live_pods(self) -> Iterator[tuple[Key, str, int]]:
-        """Key, uid and resourceVersion of every Pod that takes up room."""
+    def existing_pods(self) -> Iterator[tuple[Key, str, int]]:
+        """Key, uid and resourceVersion of every Pod that is not known to be gone."""
         for key, pods in list(self._pods.items()):
             for uid, entry in list(pods.by_uid.items()):
-                if entry.view.live:
+                if not entry.view.gone:
                     yield key, uid, entry.version
+
+    def key_of(self, raw: JSON) -> Key | None:
+        """The build a Pod belongs to, or belonged to: deleting a build with `--cascade=orphan` takes its owner away."""
+        uid = str((raw.get("metadata") or {}).get("uid"))
+        return owner_of(raw) or next((key for key, pods in self._pods.items() if uid in pods.by_uid), None)
 
     @property
     def active(self) -> set[Key]:
@@ -83,14 +88,14 @@ class Store:
         return self._waiting
 
     def see_build(self, raw: JSON) -> BuildView:
-        """Take in a copy; one of the same object that is older than the known one is ignored.
+        """Take in a copy; one that is older than the known one is ignored.
 
         Raises:
             pydantic.ValidationError: its status cannot be read.
         """
         view, version = BuildView.parse(raw), version_of(raw)
         known = self._builds.get(view.key)
-        if known is not None and known[1].uid == view.uid and known[0] > version:
+        if known is not None and known[0] > version:
             return known[1]
         self._builds[view.key] = (version, view)
         self._count(view.key)
@@ -100,36 +105,38 @@ class Store:
         """The build does not exist any more: its Pods count until they are gone too."""
         known = self._builds.get(key)
         if known is None or uid in (None, known[1].uid):
-            self._builds.pop(key, None)
-            self._count(key)
+            self.forget(key)
 
     def forget(self, key: Key) -> None:
-        """Nothing more is to be done for the build: let its copies go, live Pods excepted."""
+        """Nothing more is to be done for the build: let its copies go, its live Pods excepted."""
         self._builds.pop(key, None)
         pods = self._pods.get(key)
         if pods is not None:
-            pods.by_uid = {uid: entry for uid, entry in pods.by_uid.items() if entry.view.live}
+            # A Pod of another owner was only looked at because it has the name: no watch would tell that it ended.
+            pods.by_uid = {uid: e for uid, e in pods.by_uid.items() if e.view.live and e.view.owner_name == key[1]}
         self._count(key)
 
     def see_pod(self, raw: JSON, key: Key | None = None) -> Key | None:
-        """Take in a Pod, for the build it belongs to or the one given; returns that key, or None when it has none.
+        """Take in a Pod, for the build it belongs to or the one given.
 
-        A Pod that has ended is only kept for a build that is not finished.
+        A Pod that has ended, or lost its owner, is only kept for a build that is not finished.
+
+        Returns:
+            The key of the build to look at; None when the Pod means nothing to any.
         """
-        key, version = key or owner_of(raw), version_of(raw)
+        key, version = key or self.key_of(raw), version_of(raw)
         if key is None:
             return None
         view = PodView.parse(raw)
         pods = self._pods.setdefault(key, _Pods())
         known = pods.by_uid.get(view.uid)
-        if known is None and view.terminal and key not in self._builds:
-            self._count(key)
-            return None
-        if known is None or (version >= known.version and not known.view.gone):
+        if key not in self._builds and (view.terminal or not view.owner_uid):
+            pods.by_uid.pop(view.uid, None)
+        elif known is None or (version >= known.version and not known.view.gone):
             asked = known.view.delete_requested if known else False
             pods.by_uid[view.uid] = _Entry(version, replace(view, delete_requested=asked))
         self._count(key)
-        return key
+        return key if known is not None or key in self._pods else None
 
     def lose_pod(self, key: Key, uid: str, last: JSON | None = None) -> None:
         """The Pod does not exist any more; its last copy stays while its build is unfinished."""

@@ -1,0 +1,20 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.prepare.git_server import GitServer, Remote, serving
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Remote:
+    """A repository with one commit on main."""
+    remote = Remote.create(tmp_path)
+    remote.commit({"Dockerfile": "FROM scratch\n", "services/web/app.py": "print('web')\n"})
+    return remote
+
+
+@pytest.fixture
+def server(tmp_path: Path, remote: Remote) -> Iterator[GitServer]:
+    with serving(GitServer(tmp_path / "served")) as server:
+        yield server
