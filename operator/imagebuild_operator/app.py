@@ -145,7 +145,7 @@ class Operator:
                 registry=registry,
                 settings=handlers.settings(kopf.OperatorSettings()),
                 # kopf would look up the name of the user it runs as, and a bare uid has none.
-                identity=cast(Any, self._instance),
+                identity=cast("Any", self._instance),
                 standalone=True,
                 clusterwide=not self._settings.watch_namespaces,
                 namespaces=self._settings.watch_namespaces,

@@ -32,6 +32,7 @@ from imagebuild_operator.pod.settings import PodSettings
 
 DIGEST = "sha256:" + "a" * 64
 START = datetime(2026, 1, 1, tzinfo=UTC)
+UID = "uid-1"
 
 
 def pod_settings() -> PodSettings:
@@ -85,7 +86,7 @@ class World:
                 "metadata": {
                     "namespace": "ns",
                     "name": "web",
-                    "uid": "uid-1",
+                    "uid": UID,
                     "generation": self.generation,
                     "resourceVersion": str(self.version),
                     "annotations": self.annotations,
@@ -139,8 +140,12 @@ class World:
         for name in [name for name, pod in self.pods.items() if pod["metadata"].get("deletionTimestamp")]:
             self.lost[name] = self.pods.pop(name)
 
+    def live_pods(self) -> list[JSON]:
+        """The Pods of this build that take up room."""
+        return [pod for pod in self.pods.values() if _owned(pod) and PodView.parse(pod).live]
+
     def _only_pod(self) -> JSON:
-        (pod,) = self.pods.values()
+        (pod,) = self.live_pods() or self.pods.values()
         return pod
 
     # What the operator does
@@ -180,7 +185,9 @@ class World:
                 gathered.update(fresh=True, slot=None, log=None, warnings=None)
             case CreatePod(name, manifest):
                 self._create(name, manifest)
-            case DeletePod(name):
+            case DeletePod(name, uid):
+                assert _owned(self.pods[name]), "a Pod of somebody else is never deleted"
+                assert self.pods[name]["metadata"]["uid"] == uid
                 self.pods[name]["metadata"]["deletionTimestamp"] = format_time(self.now + timedelta(seconds=30))
                 self.pods[name]["metadata"]["deletionGracePeriodSeconds"] = 30
                 self.actions.append(f"delete {name}")
@@ -202,7 +209,7 @@ class World:
         pod["status"] = {"phase": "Pending"}
         self.pods[name] = pod
         self.actions.append(f"create {name}")
-        self.most_live = max(self.most_live, sum(PodView.parse(p).live for p in self.pods.values()))
+        self.most_live = max(self.most_live, len(self.live_pods()))
 
     # What can be read off
 
@@ -227,6 +234,10 @@ class World:
         return self
 
 
+def _owned(pod: JSON) -> bool:
+    return PodView.parse(pod).owner_uid == UID
+
+
 def restarted(world: World) -> World:
     """The same cluster seen by a new process: what was lost before it started, it never saw."""
     world.lost.clear()
@@ -234,4 +245,4 @@ def restarted(world: World) -> World:
     return world
 
 
-__all__ = ["DIGEST", "START", "World", "inline_spec", "pod_settings", "restarted"]
+__all__ = ["DIGEST", "START", "UID", "World", "inline_spec", "pod_settings", "restarted"]

@@ -265,14 +265,17 @@ def test_access_forbidden(fetch: Fetch, server: GitServer, with_login: bool) -> 
     assert "403" in failure.message
 
 
-def test_a_redirect_to_another_server_never_gets_the_login(tmp_path: Path, fetch: Fetch, server: GitServer) -> None:
+@pytest.mark.parametrize("asked_first", [False, True])
+def test_a_redirect_to_another_server_never_gets_the_login(
+    tmp_path: Path, fetch: Fetch, server: GitServer, asked_first: bool
+) -> None:
     with serving(GitServer(tmp_path / "served")) as other:
         other.before.append(asks_for("robot", PASSWORD))
-        server.before += [asks_for("robot", PASSWORD), redirects_to(other)]
+        server.before += [*([asks_for("robot", PASSWORD)] if asked_first else []), redirects_to(other)]
         fetch.login = write_login(tmp_path, username="robot", password=PASSWORD)
         failure = fetch.failure("main")
-    assert failure.reason == Reason.LOGIN_REQUIRED
-    assert "redirects" in failure.message
+    assert failure.reason == (Reason.LOGIN_REFUSED if asked_first else Reason.LOGIN_REQUIRED)
+    assert asked_first or "redirects to another server" in failure.message
     assert other.seen
     assert {authorization for _, authorization in other.seen} == {None}
 

@@ -1,0 +1,133 @@
+"""The program as a whole: exit code and termination message, whatever happens."""
+
+import errno
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from imagebuild_operator.pod.plan import VARIABLE, LoginsPlan, Plan, RegistrySecret
+from imagebuild_operator.pod.prepared import PreparedSource, PrepareFailure, parse_result
+from imagebuild_operator.prepare.__main__ import carry_out, main
+from imagebuild_operator.prepare.result import MESSAGE_BYTES, Failure, Prepared, Reason, Result, encode
+from tests.unit.prepare.git_server import GitServer
+
+
+@pytest.fixture(autouse=True)
+def process_state() -> Iterator[None]:
+    """`main` sets what belongs to its whole process."""
+    handler, mask = signal.getsignal(signal.SIGTERM), os.umask(0o022)
+    yield
+    signal.signal(signal.SIGTERM, handler)
+    os.umask(mask)
+
+
+def plan_of(tmp_path: Path) -> Plan:
+    return Plan(context=tmp_path / "context", scratch=tmp_path / "scratch")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "read"),
+    [
+        (Prepared("c" * 40, "main"), 0, PreparedSource("c" * 40, "main")),
+        (Prepared(), 0, PreparedSource()),
+        (Failure(Reason.UNREACHABLE, "no", "yes"), 1, PrepareFailure("Unreachable", "no", "yes")),
+    ],
+)
+def test_the_operator_reads_what_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Result, code: int, read: object
+) -> None:
+    plan = plan_of(tmp_path)
+    monkeypatch.setenv(VARIABLE, plan.model_dump_json())
+    seen: list[Plan] = []
+
+    def run(given: Plan) -> Result:
+        seen.append(given)
+        return outcome
+
+    assert main(tmp_path / "message", run) == code
+    assert seen == [plan]
+    assert parse_result((tmp_path / "message").read_text()) == read
+
+
+@pytest.mark.parametrize("text", [None, "", "{", '{"context": "/x"}', '{"context": "/x", "scratch": "/y", "new": {}}'])
+def test_a_plan_that_is_not_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    if text is not None:
+        monkeypatch.setenv(VARIABLE, text)
+    assert main(tmp_path / "message") == 1
+    failure = parse_result((tmp_path / "message").read_text())
+    assert isinstance(failure, PrepareFailure)
+    assert VARIABLE in failure.message
+
+
+@pytest.mark.parametrize(
+    ("raised", "reason", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), Reason.OUT_OF_SPACE, "full"),
+        (PermissionError(errno.EACCES, "Permission denied", "/prepare/x"), Reason.UNEXPECTED, "(/prepare/x)"),
+        (RuntimeError("the password is hunter2"), Reason.UNEXPECTED, "RuntimeError"),
+    ],
+)
+def test_whatever_goes_wrong_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: Exception, reason: Reason, said: str
+) -> None:
+    def fail(_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr("imagebuild_operator.prepare.__main__.prepare_logins", fail)
+    logins = LoginsPlan(secrets=(RegistrySecret(secret="x", file=tmp_path / "x"),), target=tmp_path / "y")
+    result = carry_out(plan_of(tmp_path).model_copy(update={"logins": logins}))
+    assert isinstance(result, Failure)
+    assert result.reason == reason
+    assert said in result.message
+    assert "hunter2" not in result.message + result.hint
+
+
+@pytest.mark.parametrize("character", ["x", "ß", "中", "\U0001f600", "\0", '"', "\n", "\udcff"])
+def test_the_message_is_always_whole_json_within_its_bound(character: str) -> None:
+    text = encode(Failure(Reason.GIT_FAILED, character * 10_000, character * 10_000))
+    assert len(text.encode(errors="replace")) <= MESSAGE_BYTES
+    assert json.loads(text)["reason"] == "GitFailed"
+    text = encode(Prepared("c" * 64, character * 256))
+    assert len(text.encode(errors="replace")) <= MESSAGE_BYTES
+
+
+def test_the_program_run_as_the_pod_runs_it_ends_at_once_when_it_is_told_to(tmp_path: Path, server: GitServer) -> None:
+    """With a git server that never answers."""
+    server.before.append(lambda request: time.sleep(3) is None)
+    plan = Plan.model_validate(
+        {"context": tmp_path / "context", "scratch": tmp_path / "scratch", "git": {"url": server.url()}}
+    )
+    program = (
+        "import pathlib, sys; from imagebuild_operator.prepare.__main__ import carry_out, main; "
+        "sys.exit(main(pathlib.Path(sys.argv[1]), lambda plan: carry_out(plan, protocols='http')))"
+    )
+    environment = {**os.environ, VARIABLE: plan.model_dump_json()}
+    process = subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "message")], env=environment)
+    while not server.seen:
+        time.sleep(0.05)
+    started = time.monotonic()
+    process.terminate()
+    assert process.wait(timeout=10) == 128 + signal.SIGTERM
+    assert time.monotonic() - started < 2
+
+
+def test_logs_go_to_standard_output(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    program = (
+        "import pathlib, sys; from imagebuild_operator.prepare.__main__ import main; main(pathlib.Path(sys.argv[1]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "message")], env=environment, capture_output=True, text=True
+    )
+    assert VARIABLE in done.stdout
+    assert done.stderr == ""
+    assert logging.getLogger("imagebuild_operator").handlers == []
