@@ -24,10 +24,12 @@ _NAMESPACE: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _QUANTITY: Final = re.compile(r"([0-9]+|[0-9]+\.[0-9]*|\.[0-9]+)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?[0-9]+)?")
 
 BUILD_RESOURCES: Final = Resources(
-    requests={"cpu": "250m", "memory": "512Mi"}, limits={"memory": "2Gi", "ephemeral-storage": "10Gi"}
+    requests={"cpu": "250m", "memory": "512Mi", "ephemeral-storage": "1Gi"},
+    limits={"memory": "2Gi", "ephemeral-storage": "10Gi"},
 )
 SOURCE_RESOURCES: Final = Resources(
-    requests={"cpu": "50m", "memory": "64Mi"}, limits={"memory": "256Mi", "ephemeral-storage": "10Gi"}
+    requests={"cpu": "50m", "memory": "64Mi", "ephemeral-storage": "256Mi"},
+    limits={"memory": "256Mi", "ephemeral-storage": "10Gi"},
 )
 
 

@@ -2,11 +2,14 @@
 
 import json
 import re
+import tarfile
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Self
 
 from tests import installation
@@ -18,6 +21,15 @@ JSON = dict[str, Any]
 BUILD_SECONDS = 180.0
 POLL_SECONDS = 0.2
 FINISHED = ("Succeeded", "Failed")
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """A file of an image, as it stands in the layers; `content` is empty for anything but a regular file."""
+
+    mode: int
+    regular: bool
+    content: str
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,10 @@ class Team:
         namespace = f"{readable}-{uuid.uuid4().hex[:5]}"
         installation.prepare_namespace(cluster, namespace, **labels)
         return cls(cluster, namespace, datetime.now(UTC))
+
+    def delete(self) -> None:
+        """Let the namespace go, and with it everything in it, without waiting for that."""
+        self.cluster.kubectl("delete", "namespace", self.namespace, "--wait=false")
 
     # Manifests
 
@@ -95,6 +111,15 @@ class Team:
     def request(self, name: str, token: str) -> None:
         self.kubectl("annotate", "imagebuild", name, "--overwrite", f"imagebuild.dev/requestedAt={token}")
 
+    def rebuild(self, name: str, token: str) -> JSON:
+        """Ask for one more run and wait for its result; returns the status."""
+        self.request(name, token)
+        return self.until_status(
+            name,
+            lambda status: status.get("lastHandledRequest") == token and status["phase"] in FINISHED,
+            f"run for the request {token}",
+        )
+
     def kubectl(self, *arguments: str, **options: Any) -> str:
         return self.cluster.kubectl("-n", self.namespace, *arguments, **options)
 
@@ -122,6 +147,12 @@ class Team:
         items = self.cluster.get("events", "-n", self.namespace)["items"]
         return [event for event in items if event["involvedObject"].get("name") == name]
 
+    def operator_log(self) -> list[JSON]:
+        """Lines of the operator's log about this namespace, and those about no build at all."""
+        lines = [json.loads(line) for line in installation.operator_log(self.cluster, 2000).splitlines()]
+        recent = [line for line in lines if datetime.fromisoformat(line["time"]) >= self.since]
+        return [line for line in recent if line.get("namespace") in (None, self.namespace)]
+
     def digest(self, reference: str) -> str:
         """The registry's word on a reference."""
         return self.cluster.crane("digest", reference).strip()
@@ -139,6 +170,14 @@ class Team:
         )
         self.until(lambda: self._pod_phase(pod) in FINISHED, f"the end of {pod}", 60)
         return self.kubectl("logs", pod)
+
+    def files(self, reference: str) -> dict[str, ImageFile]:
+        """Every file, folder and link of an image in the registry, by path without the leading slash."""
+        with tempfile.TemporaryDirectory() as folder:
+            archive = Path(folder) / "image.tar"
+            self.cluster.crane("export", reference, str(archive))
+            with tarfile.open(archive) as tar:
+                return {member.name.strip("/"): _image_file(tar, member) for member in tar}
 
     def _pod_phase(self, pod: str) -> str:
         return str(self.cluster.get("pod", pod, "-n", self.namespace)["status"].get("phase"))
@@ -202,3 +241,9 @@ class Team:
             except ClusterError as error:
                 parts.append(str(error))
         return "\n".join((*parts, "---- operator ----", installation.operator_log(self.cluster)))
+
+
+def _image_file(tar: tarfile.TarFile, member: tarfile.TarInfo) -> ImageFile:
+    stream = tar.extractfile(member) if member.isreg() else None
+    content = stream.read().decode(errors="replace") if stream else ""
+    return ImageFile(member.mode, member.isreg(), content)

@@ -79,6 +79,10 @@ def _pod_reason(*reasons: str) -> Callable[[Evidence], bool]:
 
 
 def _out_of_memory(evidence: Evidence) -> bool:
+    """The kernel may kill git alone, which only the init container itself can tell."""
+    told = evidence.prepare_failure
+    if told is not None and told.reason == Reason.OUT_OF_MEMORY:
+        return True
     return evidence.container is not None and evidence.container.reason == "OOMKilled"
 
 

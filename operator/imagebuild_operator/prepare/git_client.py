@@ -16,7 +16,7 @@ from imagebuild_operator.prepare import credential_helper
 
 # A server that packs a large repository sends a sign of life of five bytes every five seconds (git-config(1),
 # uploadpack.keepAlive), so one that sends less than a byte a second hangs.
-STALL_SECONDS: Final = 120
+STALL_SECONDS: Final = 60
 
 _SETTINGS: Final[Mapping[str, str]] = {
     "advice.detachedHead": "false",

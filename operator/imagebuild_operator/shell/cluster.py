@@ -20,6 +20,9 @@ ACCESS_REVIEW: Final = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSu
 PAGE: Final = 500
 LOG_LINES: Final = 2000
 LOG_BYTES: Final = 1024 * 1024
+# The kubelet answers 200 and this one line for a log that went with its container
+# (kubernetes, pkg/kubelet/kuberuntime/kuberuntime_container.go, GetContainerLogs).
+LOG_IS_GONE: Final = "unable to retrieve container logs for "
 WARNINGS: Final = 5
 
 UNFINISHED: Final = ",".join(f"status.phase!={phase}" for phase in names.Phase if phase.finished)
@@ -110,7 +113,7 @@ class KubernetesCluster:
             repeatable=True,
         )
         try:
-            return await self._connection.read(request, _end_of_log)
+            log = await self._connection.read(request, _end_of_log)
         except Missing:
             return ""
         except ApiRefusal as refusal:
@@ -118,6 +121,7 @@ class KubernetesCluster:
             if refusal.status == 400:
                 return ""
             raise
+        return "" if log.startswith(LOG_IS_GONE) and "\n" not in log.strip() else log
 
     async def pod_warnings(self, namespace: str, uid: str) -> list[str]:
         """See `port.Cluster`."""

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -136,4 +135,4 @@ def test_the_file_is_its_owners_alone_and_can_be_written_again(tmp_path: Path) -
         source.write_bytes(secret({"r.example.com": auth("a", password)}))
         prepare_logins(plan)
         assert json.loads(target.read_text()) == {"auths": {"r.example.com": auth("a", password)}}
-        assert stat.S_IMODE(os.stat(target).st_mode) == 0o400
+        assert stat.S_IMODE(target.stat().st_mode) == 0o400

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,7 +103,8 @@ def test_the_message_is_always_whole_json_within_its_bound(character: str) -> No
 
 def test_the_program_run_as_the_pod_runs_it_ends_at_once_when_it_is_told_to(tmp_path: Path, server: GitServer) -> None:
     """With a git server that never answers."""
-    server.before.append(lambda request: time.sleep(3) is None)
+    hold = threading.Event()
+    server.before.append(lambda request: hold.wait(5))
     plan = Plan.model_validate(
         {"context": tmp_path / "context", "scratch": tmp_path / "scratch", "git": {"url": server.url()}}
     )
@@ -110,18 +112,21 @@ def test_the_program_run_as_the_pod_runs_it_ends_at_once_when_it_is_told_to(tmp_
         "import pathlib, sys; from imagebuild_operator.prepare.__main__ import carry_out, main; "
         "sys.exit(main(pathlib.Path(sys.argv[1]), lambda plan: carry_out(plan, protocols='http')))"
     )
-    environment = {**os.environ, VARIABLE: plan.model_dump_json()}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), VARIABLE: plan.model_dump_json()}
     process = subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "message")], env=environment)
     while not server.seen:
+        assert process.poll() is None, "it ended before it asked the server"
         time.sleep(0.05)
     started = time.monotonic()
     process.terminate()
     assert process.wait(timeout=10) == 128 + signal.SIGTERM
     assert time.monotonic() - started < 2
+    hold.set()
 
 
 def test_logs_go_to_standard_output(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
     program = (
         "import pathlib, sys; from imagebuild_operator.prepare.__main__ import main; main(pathlib.Path(sys.argv[1]))"
     )

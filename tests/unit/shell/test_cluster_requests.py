@@ -229,6 +229,14 @@ async def test_a_log_that_cannot_be_had_is_empty(answer: tuple[int, str, str]) -
         assert await cluster.read_log("shop", "web-1", "build") == ""
 
 
+async def test_the_kubelets_word_on_a_log_that_is_gone_is_not_the_log() -> None:
+    gone = "unable to retrieve container logs for containerd://0e31c139a997"
+    async with api_stub() as (stub, cluster):
+        stub.will(web.Response(text=gone), web.Response(text=f"{gone}\nsaid the build\n"))
+        assert await cluster.read_log("shop", "web-1", "build") == ""
+        assert await cluster.read_log("shop", "web-1", "build") == f"{gone}\nsaid the build\n"
+
+
 async def test_a_log_behind_a_silent_kubelet_is_told() -> None:
     async with api_stub() as (stub, cluster):
         stub.will(*(status(500, "InternalError", "dial tcp 10.0.0.7:10250: connect: refused") for _ in range(4)))

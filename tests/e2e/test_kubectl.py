@@ -1,0 +1,99 @@
+"""What people see with kubectl: one line that tells the story, a reference that reads, waits that end."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.errors import ClusterError
+from tests.cluster.handle import ClusterHandle
+from tests.e2e.team import JSON, Team
+
+
+@pytest.fixture(scope="module")
+def team(cluster: ClusterHandle, operator: None) -> Iterator[Team]:
+    space = Team.create(cluster, "kubectl")
+    yield space
+    space.delete()
+
+
+@pytest.fixture(scope="module")
+def web(team: Team) -> JSON:
+    """The status of a build that was waited for as people do, right after its creation."""
+    team.apply(team.manifest("web"), team.manifest("broken", team.inline("RUN exit 3")))
+    said = team.kubectl("wait", "--for=condition=Succeeded", "imagebuild/web", "--timeout=120s")
+    assert said.strip() == "imagebuild.imagebuild.dev/web condition met"
+    team.kubectl("wait", "--for=condition=Stalled", "imagebuild/broken", "--timeout=120s")
+    return team.status("web")
+
+
+def table(text: str) -> dict[str, dict[str, str]]:
+    """Rows by their NAME, cells by their column's title."""
+    head, *rows = [re.split(r" {2,}", line.strip()) for line in text.strip().splitlines()]
+    return {row[0]: dict(zip(head, row, strict=True)) for row in rows}
+
+
+def test_one_line_tells_the_story(team: Team, web: JSON) -> None:
+    rows = table(team.kubectl("get", "imb"))
+    assert list(rows["web"]) == ["NAME", "PHASE", "IMAGE", "REASON", "AGE"]
+    age = rows["web"].pop("AGE")
+    assert re.fullmatch(r"(\d+[hms])+", age)
+    assert rows["web"] == {"NAME": "web", "PHASE": "Succeeded", "IMAGE": team.image("web"), "REASON": "Succeeded"}
+    assert (rows["broken"]["PHASE"], rows["broken"]["REASON"]) == ("Failed", "BuildFailed")
+
+
+def test_the_wide_line_adds_digest_and_duration(team: Team, web: JSON) -> None:
+    row = table(team.kubectl("get", "imb", "-o", "wide"))["web"]
+    assert row["DIGEST"] == web["digest"]
+    assert row["DURATION"] == web["run"]["duration"]
+    assert re.fullmatch(r"(\d+[hms])+", row["DURATION"])
+
+
+def test_a_wait_for_success_of_a_failed_build_does_not_end_well(team: Team, web: JSON) -> None:
+    with pytest.raises(ClusterError, match="timed out waiting"):
+        team.kubectl("wait", "--for=condition=Succeeded", "imagebuild/broken", "--timeout=1s")
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [("status.phase=Succeeded", ["web"]), ("status.phase=Failed", ["broken"]), ("status.phase!=Succeeded", ["broken"])],
+)
+def test_builds_are_selected_by_phase(team: Team, web: JSON, selector: str, expected: list[str]) -> None:
+    said = team.kubectl("get", "imagebuilds", f"--field-selector={selector}", "-o", "name")
+    assert said.split() == [f"imagebuild.imagebuild.dev/{name}" for name in expected]
+
+
+@pytest.mark.parametrize("name", ["imb", "imagebuild", "imagebuilds", "builds"])
+def test_all_its_names_work(team: Team, web: JSON, name: str) -> None:
+    """The last is the category, which other kinds of builds may share."""
+    assert "imagebuild.imagebuild.dev/web" in team.kubectl("get", name, "-o", "name").split()
+
+
+def test_explain_reads_like_documentation(team: Team) -> None:
+    text = " ".join(team.kubectl("explain", "imagebuild.spec.source.git").split())
+    for sentence in (
+        "A git repository, fetched over https before the build starts",
+        "url <string> -required-",
+        "Address of the repository over https, without credentials, e.g. https://github.com/acme/web.git.",
+        "Branch, tag, full reference (refs/...) or full commit (40 hexadecimal digits) to build.",
+        "Secret of type kubernetes.io/basic-auth",
+        "Build steps never see it.",
+    ):
+        assert sentence in text
+
+
+@pytest.mark.parametrize("part", ["spec", "status"])
+def test_explain_has_a_word_on_every_field(team: Team, part: str) -> None:
+    text = team.kubectl("explain", f"imagebuild.{part}", "--recursive")
+    assert len(text.splitlines()) > 20
+    assert "<no description>" not in team.kubectl("explain", f"imagebuild.{part}")
+
+
+def test_describe_shows_the_events_of_a_run(team: Team, web: JSON) -> None:
+    text = team.kubectl("describe", "imagebuild", "web")
+    events = text[text.index("Events:") :]
+    assert re.search(r"Normal +Started +\S+ +imagebuild-operator +Run 1 started in Pod web-1-1-", events), events
+    assert re.search(rf"Normal +Succeeded +\S+ +imagebuild-operator +Run 1 pushed {web['digest']}", events), events
+    assert len(events.strip().splitlines()) == 5, events
+    failed = team.kubectl("describe", "imagebuild", "broken")
+    assert re.search(r"Warning +BuildFailed +\S+ +imagebuild-operator +Run 1 failed: ", failed), failed

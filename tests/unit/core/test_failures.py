@@ -1,0 +1,111 @@
+"""The table of causes: every row is reached by a Pod as kubelets really leave them, and says what to do."""
+
+import json
+from typing import Any
+
+import pytest
+
+from imagebuild_operator.api.names import Reason
+from imagebuild_operator.core.failures import CAUSES, Evidence, error_line, explain, without_usage
+from tests.unit.core.pod_documents import DELETED, pod, terminated
+
+NO_RESULT: dict[str, Any] = {}
+# One Pod for each row of CAUSES, in its order, with a word that its explanation must hold.
+ROWS: list[tuple[Reason, dict[str, Any], str]] = [
+    (Reason.POD_LOST, {"build": terminated(143), "metadata": DELETED}, "deleted"),
+    (Reason.TIMEOUT, {"reason": "DeadlineExceeded", "build": terminated(137)}, "spec.timeout"),
+    (Reason.EVICTED, {"reason": "Evicted", "message": "ephemeral local storage exceeds 1Gi"}, "exceeds 1Gi"),
+    (Reason.POD_LOST, {"reason": "NodeLost"}, "node went away: NodeLost"),
+    (Reason.POD_REJECTED, {"reason": "OutOfmemory", "message": "Node didn't have enough resource"}, "enough resource"),
+    (Reason.OUT_OF_MEMORY, {"build": terminated(137, reason="OOMKilled")}, "exit code 137"),
+    (Reason.BUILD_FAILED, {"prepare": terminated(3, message="Killed")}, "Fetching the source failed with exit code 3"),
+    (Reason.BUILD_FAILED, {"phase": "Succeeded", "build": terminated(0, message="")}, "no digest"),
+    (Reason.BUILD_FAILED, {"message": "the node said nothing"}, "the node said nothing"),
+    (Reason.BUILD_FAILED, {"build": terminated(7)}, "exit code 7: error building image: no such stage"),
+]
+LOG = "INFO[0001] step\nerror building image: no such stage\n"
+
+
+def test_every_row_of_the_table_is_reached_by_some_pod() -> None:
+    first = []
+    for _, fields, _ in ROWS:
+        evidence = Evidence(pod(**fields), LOG)
+        first.append(next(index for index, cause in enumerate(CAUSES) if cause.applies(evidence)))
+    assert first == list(range(len(CAUSES)))
+
+
+@pytest.mark.parametrize(("reason", "fields", "word"), ROWS, ids=[f"{n}-{row[0]}" for n, row in enumerate(ROWS)])
+def test_a_row_says_its_reason_and_why(reason: Reason, fields: dict[str, Any], word: str) -> None:
+    found, explanation = explain(Evidence(pod(**fields), LOG if "build" in fields else ""))
+    assert found is reason
+    assert word in explanation.message
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"build": terminated(0, reason="OOMKilled", message="no digest")}, Reason.OUT_OF_MEMORY),
+        ({"prepare": terminated(137, reason="OOMKilled")}, Reason.OUT_OF_MEMORY),
+        ({"reason": "Evicted", "build": terminated(137, reason="OOMKilled")}, Reason.EVICTED),
+        ({"reason": "DeadlineExceeded", "prepare": terminated(143)}, Reason.TIMEOUT),
+        ({"reason": "Preempting"}, Reason.EVICTED),
+        ({"reason": "Terminated", "message": "node is shutting down"}, Reason.POD_LOST),
+        ({"reason": "NodeAffinity"}, Reason.POD_REJECTED),
+        ({"reason": "SomethingNew", "build": terminated(1)}, Reason.BUILD_FAILED),
+        # It had ended by itself before somebody asked it to go.
+        ({"build": terminated(1, at="2026-01-01T00:09:59Z"), "metadata": DELETED}, Reason.BUILD_FAILED),
+        ({"build": terminated(1, at=""), "metadata": DELETED}, Reason.POD_LOST),
+        ({"phase": "Running", "build": {"running": {}}, "gone": True}, Reason.POD_LOST),
+        ({"phase": "Failed", "build": terminated(1), "gone": True}, Reason.BUILD_FAILED),
+    ],
+)
+def test_what_the_pod_says_is_weighed_in_order(fields: dict[str, Any], reason: Reason) -> None:
+    assert explain(Evidence(pod(**fields)))[0] is reason
+
+
+def test_a_killed_init_container_asks_for_its_own_memory() -> None:
+    _, explanation = explain(Evidence(pod(prepare=terminated(137, reason="OOMKilled"))))
+    assert "spec.sourceResources.limits.memory" in explanation.hint
+
+
+def test_what_the_init_container_says_is_taken_over_word_for_word() -> None:
+    said = json.dumps({"reason": "RevisionNotFound", "message": "There is no branch x.", "hint": "Push it."})
+    found, explanation = explain(Evidence(pod(prepare=terminated(1, message=said))))
+    assert (found, explanation.message, explanation.hint) == (Reason.BUILD_FAILED, "There is no branch x.", "Push it.")
+
+
+@pytest.mark.parametrize("message", ["", "{}", "[]", '{"message": 5}', "not json", '{"message": ""}'])
+def test_an_init_container_without_a_message_of_ours_shows_its_log(message: str) -> None:
+    evidence = Evidence(pod(prepare=terminated(128, message=message)), "Cloning\nfatal: no route to host\n")
+    assert evidence.prepare_failure is None
+    assert explain(evidence)[1].message.endswith("exit code 128: fatal: no route to host")
+
+
+USAGE = "Usage:\n  executor [flags]\n  executor [command]\n\nFlags:\n  -c, --context string\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "line"),
+    [
+        ("", ""),
+        ("\n\n", ""),
+        ("only this", "only this"),
+        ("a\nb\n\n", "b"),
+        ("error building image: x\nlater output\n", "error building image: x"),
+        ("error building image: one\nerror pushing image: two\n", "error pushing image: two"),
+        ("Error: no tests found\nerror building image: exit status 1\n", "error building image: exit status 1"),
+        (f"Error: error resolving source context: EOF\n{USAGE}", "Error: error resolving source context: EOF"),
+        (f"INFO x\nError: unknown flag: --y\n{USAGE}", "Error: unknown flag: --y"),
+        ("errors: 3\nerrorless\nlast", "last"),
+        ("  fatal: not a repository  \nhint", "fatal: not a repository"),
+    ],
+)
+def test_the_line_that_says_what_went_wrong(log: str, line: str) -> None:
+    assert error_line(log) == line
+
+
+def test_the_usage_of_the_executor_is_cut_and_that_of_other_programs_is_not() -> None:
+    assert without_usage(f"INFO x\nError: unknown flag: --y\n{USAGE}") == "INFO x\nError: unknown flag: --y"
+    other = "Error: bad option\n\nUsage:\n  npm run\n\nerror building image: exit status 1\n"
+    assert without_usage(other) == other
+    assert error_line(other) == "error building image: exit status 1"

@@ -1,0 +1,41 @@
+"""Reading what the init container left, whoever wrote it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imagebuild_operator.pod.prepared import PreparedSource, PrepareFailure, parse_result
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ('{"commit": "abc", "revision": "main"}', PreparedSource("abc", "main")),
+        ('{"commit": "", "revision": ""}', PreparedSource()),
+        ('{"commit": "abc", "new": [1]}', PreparedSource("abc", "")),
+        ('{"reason": "R", "message": "M", "hint": "H"}', PrepareFailure("R", "M", "H")),
+        ('{"message": "M"}', PrepareFailure("", "M", "")),
+        ('{"commit": "abc", "message": "M"}', PrepareFailure("", "M", "")),
+        ('{"message": 1}', None),
+        ("{}", None),
+        ("[]", None),
+        ("null", None),
+        ("12", None),
+        ("", None),
+        ('{"commit": "ab', None),
+        ("Traceback (most recent call last):", None),
+        ("[" * 100_000, None),
+    ],
+)
+def test_messages(message: str, expected: object) -> None:
+    assert parse_result(message) == expected
+
+
+def test_texts_that_go_into_the_status_are_bounded() -> None:
+    result = parse_result(f'{{"commit": "{"c" * 1000}", "revision": "{"r" * 1000}"}}')
+    assert result == PreparedSource("c" * 64, "r" * 256)
+
+
+@given(st.text())
+def test_nothing_raises(message: str) -> None:
+    parse_result(message)
