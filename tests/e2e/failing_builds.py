@@ -91,7 +91,7 @@ _DISK = {"limits": {"memory": "256Mi", "ephemeral-storage": "40Mi"}}
 FAILING = (
     Failing(
         "secret-missing",
-        lambda team: {**registries(secretRefs=[{"name": "nobodys-login"}])(team), "startTimeout": "10s"},
+        lambda team: {**registries(secretRefs=[{"name": "nobodys-login"}])(team), "startTimeout": "15s"},
         "StartTimeout",
         r'could not start within spec\.startTimeout\. .*"nobodys-login" not found',
         r"Create or correct what the message names",
@@ -107,7 +107,7 @@ FAILING = (
     ),
     Failing(
         "too-slow",
-        step("RUN echo started && sleep 120", timeout="20s"),
+        step("RUN echo started && sleep 120", timeout="25s"),
         "Timeout",
         r"did not end within spec\.timeout",
         r"Raise spec\.timeout",

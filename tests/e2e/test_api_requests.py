@@ -7,7 +7,7 @@ from tests.e2e.team import Team
 
 RUN = ["patch imagebuilds/status", "create pods", "patch imagebuilds/status"]
 # Long enough for an event to come through the watch and be acted on: that takes milliseconds.
-QUIET_SECONDS = 2.0
+QUIET_SECONDS = 1.0
 
 
 def requests(team: Team) -> list[str]:

@@ -119,7 +119,7 @@ def test_a_secret_that_comes_late_is_told_of_and_waited_for(ground: Team) -> Non
 
 def assert_told_in_time_and_posted_once(team: Team) -> None:
     created = datetime.fromisoformat(team.get("late")["metadata"]["creationTimestamp"])
-    writes = [write for write in team.writes() if write["objectRef"]["name"].startswith("late")]
+    writes = [write for write in team.writes() if write["objectRef"].get("name", "").startswith("late")]
     pods = [write for write in writes if (write["verb"], write["objectRef"]["resource"]) == ("create", "pods")]
     assert len(pods) == 1
     patches = [write for write in writes if write["verb"] == "patch"]

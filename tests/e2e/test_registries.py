@@ -52,9 +52,12 @@ def builds(team: Team) -> None:
     fallback = mirrored(team, registry=main.host, endpoints=[empty])
     no_fallback = mirrored(team, registry=main.host, endpoints=[empty], fallback=False)
     to_plain = {"images": [plain.image(f"{team.namespace}/plain", "1")]}
-    cached = team.inline(f"RUN echo {MARKER} | tr a-z A-Z && date > /when", "RUN echo second > /second")
+    cached = f"public/{team.namespace}"
+    steps = (f"RUN echo {MARKER} | tr a-z A-Z && date > /when", "RUN echo second > /second")
+    team.cluster.git.create(cached, {"Dockerfile": team.dockerfile(*steps)})
+    cache = {"repository": f"{main.host}/{team.namespace}/layers", "ttl": "24h"}
     team.apply(
-        team.manifest("cached", cached, cache={"repository": f"{main.host}/{team.namespace}/layers", "ttl": "24h"}),
+        team.manifest("cached", team.git(cached), cache=cache),
         team.manifest("ca-in-secret", registries=registries(team, caBundle=CA_FROM_SECRET)),
         team.manifest("no-ca", registries=registries(team, caBundle=None)),
         team.manifest("no-login", registries=registries(team, secretRefs=None)),
@@ -123,12 +126,13 @@ class TestPlainHttp:
 
 @pytest.mark.usefixtures("builds")
 class TestCache:
-    def test_a_second_run_takes_its_layers_from_the_cache(self, team: Team) -> None:
+    def test_a_second_run_of_a_commit_takes_its_layers_from_the_cache(self, team: Team) -> None:
         first = team.result("cached")
         assert first["phase"] == "Succeeded", first
         assert MARKER.upper() in team.log("cached")
         second = team.rebuild("cached", "again")
         assert (second["phase"], second["run"]["number"]) == ("Succeeded", 2)
+        assert second["source"] == first["source"]
         log = team.log("cached")
         assert log.count("Using caching version of cmd") == 2, log
         assert MARKER.upper() not in log

@@ -13,6 +13,8 @@ from imagebuild_operator.pod.prepared import PreparedSource, parse_result
 MESSAGE_BYTES: Final = 512
 HINT_BYTES: Final = 256
 LOG_TAIL_BYTES: Final = 2048
+COMMIT_BYTES: Final = 64
+REVISION_BYTES: Final = 256
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -44,9 +46,8 @@ def tail(text: str, limit: int = LOG_TAIL_BYTES) -> str:
     encoded = _printable(text.strip("\n")[-limit - 1 :], "\n\t").encode()
     if len(encoded) <= limit:
         return encoded.decode()
-    cut = encoded[-limit:]
-    _, newline, whole = cut.partition(b"\n")
-    return (whole if newline and whole else cut).decode(errors="ignore")
+    _, newline, whole = encoded[-limit - 1 :].partition(b"\n")
+    return (whole if newline and whole else encoded[-limit:]).decode(errors="ignore")
 
 
 def _printable(text: str, allowed: str) -> str:
@@ -125,4 +126,5 @@ def _source_of(pod: PodView) -> BuiltSource | None:
     prepared = parse_result(pod.prepare.message)
     if not isinstance(prepared, PreparedSource) or not (prepared.commit or prepared.revision):
         return None
-    return BuiltSource(commit=prepared.commit or None, revision=prepared.revision or None)
+    commit, revision = clip(prepared.commit, COMMIT_BYTES), clip(prepared.revision, REVISION_BYTES)
+    return BuiltSource(commit=commit or None, revision=revision or None)

@@ -4,11 +4,9 @@ Only `on.event`: it stores nothing on the objects, adds no finalizer, and leaves
 handlers do no I/O and decide nothing, so they cannot fail for a reason that trying again would mend.
 """
 
-import logging
 from typing import Any
 
 import kopf
-from pydantic import ValidationError
 
 from imagebuild_operator.api import names
 from imagebuild_operator.core.queueing import Key
@@ -16,8 +14,6 @@ from imagebuild_operator.core.reading import JSON
 from imagebuild_operator.shell.admission import Admission
 from imagebuild_operator.shell.store import Store
 from imagebuild_operator.shell.workqueue import WorkQueue
-
-logger = logging.getLogger(__name__)
 
 
 class Intake:
@@ -37,13 +33,7 @@ class Intake:
             self._admission.refresh()
             self._queue.add(key)
             return
-        try:
-            self._store.see_build(raw)
-        except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            where = ".".join(map(str, first["loc"]))
-            logger.error("The status of %s/%s cannot be read at %s: %s", *key, where, first["msg"])
-            return
+        self._store.see_build(raw)
         self._queue.add(key)
 
     def pod(self, kind: str | None, raw: JSON) -> None:

@@ -7,8 +7,6 @@ kopf gives no signal that its first list is complete, and a list after a gap tel
 import asyncio
 import logging
 
-from pydantic import ValidationError
-
 from imagebuild_operator.core.queueing import Key
 from imagebuild_operator.core.reading import JSON
 from imagebuild_operator.shell.admission import Admission
@@ -51,11 +49,8 @@ class Resync:
         self._admission.refresh()
 
     def _take_build(self, raw: JSON) -> Key | None:
-        try:
-            return self._store.see_build(raw).key
-        except ValidationError:
-            logger.exception("The status of an ImageBuild cannot be read")
-            return None
+        view = self._store.see_build(raw)
+        return view.key if view is not None else None
 
     async def _reread(self, key: Key) -> None:
         """It is finished or gone: a GET tells which."""

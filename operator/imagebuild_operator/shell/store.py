@@ -4,13 +4,18 @@ Nothing here is the truth: every write proves itself (name, uid, resourceVersion
 copy could do harm. A finished build is forgotten, so memory follows the work, not the history.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+
+from pydantic import ValidationError
 
 from imagebuild_operator.core.observe import BuildView
 from imagebuild_operator.core.pods import PodView, controller_of
 from imagebuild_operator.core.queueing import Key, Waiting
 from imagebuild_operator.core.reading import JSON
+
+logger = logging.getLogger(__name__)
 
 
 def version_of(raw: JSON) -> int:
@@ -87,19 +92,30 @@ class Store:
         """The recorded waiting runs."""
         return self._waiting
 
-    def see_build(self, raw: JSON) -> BuildView:
+    def see_build(self, raw: JSON) -> BuildView | None:
         """Take in a copy; one that is older than the known one is ignored.
 
-        Raises:
-            pydantic.ValidationError: its status cannot be read.
+        Returns:
+            The newest copy; None when its status cannot be read: somebody else wrote it, and it is left alone.
         """
-        view, version = BuildView.parse(raw), version_of(raw)
+        try:
+            view, version = BuildView.parse(raw), version_of(raw)
+        except ValidationError as error:
+            self._leave_alone(raw, error)
+            return None
         known = self._builds.get(view.key)
         if known is not None and known[0] > version:
             return known[1]
         self._builds[view.key] = (version, view)
         self._count(view.key)
         return view
+
+    def _leave_alone(self, raw: JSON, error: ValidationError) -> None:
+        metadata, first = raw.get("metadata") or {}, error.errors(include_input=False, include_url=False)[0]
+        key = (str(metadata.get("namespace")), str(metadata.get("name")))
+        where = ".".join(map(str, first["loc"]))
+        logger.error("The status of %s/%s cannot be read at %s: %s", *key, where, first["msg"])
+        self.forget(key)
 
     def drop_build(self, key: Key, uid: str | None = None) -> None:
         """The build does not exist any more: its Pods count until they are gone too."""

@@ -72,6 +72,8 @@ def test_a_success_after_an_out_of_memory_kill_is_warned_of() -> None:
     [
         ({"commit": "c0ffee", "revision": "main"}, BuiltSource(commit="c0ffee", revision="main")),
         ({"commit": "c" * 80, "revision": "r" * 300}, BuiltSource(commit="c" * 64, revision="r" * 256)),
+        ({"commit": "c0ffee", "revision": "ä" * 200}, BuiltSource(commit="c0ffee", revision="ä" * 126 + "…")),
+        ({"commit": "c0ffee", "revision": "x\ud800"}, BuiltSource(commit="c0ffee", revision="x\ufffd")),
         ({"commit": "", "revision": ""}, None),
         ({"message": "but it failed?"}, None),
         ([], None),

@@ -25,7 +25,7 @@ HEX = "0123456789abcdef"
 
 # --- any JSON in the place of a Pod --------------------------------------------------------------------------------
 
-ODD = st.sampled_from(
+ODD: st.SearchStrategy[object] = st.sampled_from(
     [
         "",
         "\ud800",
@@ -136,8 +136,9 @@ def recorded() -> World:
 def expected(world: World, raw: object) -> Doc:
     """That document, as the Pod the record names, so that it is not set aside as somebody else's."""
     ((name, own),) = world.pods.items()
-    given_pod = raw if isinstance(raw, dict) else {}
-    metadata = given_pod.get("metadata") if isinstance(given_pod.get("metadata"), dict) else {}
+    given_pod: Doc = raw if isinstance(raw, dict) else {}
+    found = given_pod.get("metadata")
+    metadata: Doc = found if isinstance(found, dict) else {}
     kept = {key: own["metadata"][key] for key in ("name", "uid", "annotations", "ownerReferences")}
     return {**given_pod, "metadata": {**metadata, **kept, "name": name}}
 
