@@ -148,19 +148,24 @@ class Store:
         known = pods.by_uid.get(view.uid)
         if key not in self._builds and (view.terminal or not view.owner_uid):
             pods.by_uid.pop(view.uid, None)
-        elif known is None or (version >= known.version and not known.view.gone):
+        elif known is None or version >= known.version:
             asked = known.view.delete_requested if known else False
             pods.by_uid[view.uid] = _Entry(version, replace(view, delete_requested=asked))
         self._count(key)
         return key if known is not None or key in self._pods else None
 
     def lose_pod(self, key: Key, uid: str, last: JSON | None = None) -> None:
-        """The Pod does not exist any more; its last copy stays while its build is unfinished."""
+        """The Pod does not exist any more, it seems; its last copy stays while its build is unfinished.
+
+        A deletion has a resourceVersion of its own, so only a Pod that was given up by mistake (its label was taken
+        away, which a watch with a selector calls a deletion too) can be seen again.
+        """
         pods = self._pods.setdefault(key, _Pods())
         known = pods.by_uid.get(uid)
         view = PodView.parse(last) if last is not None else (known.view if known else None)
         if view is not None and key in self._builds:
-            pods.by_uid[uid] = _Entry(known.version if known else 0, replace(view, gone=True))
+            version = max(known.version if known else 0, version_of(last) if last is not None else 0)
+            pods.by_uid[uid] = _Entry(version, replace(view, gone=True))
         else:
             pods.by_uid.pop(uid, None)
         self._count(key)

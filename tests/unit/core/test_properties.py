@@ -425,7 +425,7 @@ class Life(RuleBasedStateMachine):
         self.one_live_pod_at_most()
 
 
-Life.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+Life.TestCase.settings = settings(max_examples=150, stateful_step_count=30)
 TestLife = Life.TestCase
 
 

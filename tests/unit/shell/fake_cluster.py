@@ -220,6 +220,15 @@ class FakeCluster:
         pod = self._pod(name)
         del self._pods[pod["metadata"]["namespace"], pod["metadata"]["name"]]
         self._version += 1
+        pod["metadata"]["resourceVersion"] = str(self._version)
+        if _is_watched(pod):
+            self._tell("pod", "DELETED", pod)
+
+    def unlabel_pod(self, name: str | None = None) -> None:
+        """Somebody takes its labels away: a watch with a selector calls that a deletion."""
+        pod = self._pod(name)
+        pod["metadata"]["labels"] = {}
+        self._store_pod(pod, "MODIFIED")
         self._tell("pod", "DELETED", pod)
 
     def remove_leaving_pods(self) -> None:

@@ -301,6 +301,17 @@ async def test_a_pod_that_is_gone_is_asked_for_before_it_is_given_up(cluster: Fa
     assert cluster.status()["failure"]["reason"] == Reason.POD_LOST
 
 
+async def test_a_pod_that_only_lost_its_label_is_not_lost(cluster: FakeCluster, process: Process) -> None:
+    await started(cluster, process)
+    cluster.unlabel_pod()
+    await process.settle()
+    assert (cluster.status()["phase"], cluster.most_live) == ("Building", 1)
+    cluster.end_pod()
+    await process.resync.once()
+    await process.settle()
+    assert cluster.status()["digest"] == DIGEST
+
+
 async def test_a_pod_event_of_an_unknown_build_reads_the_build_and_removes_the_pod(
     cluster: FakeCluster, process: Process
 ) -> None:

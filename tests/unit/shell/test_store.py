@@ -83,9 +83,19 @@ def test_an_older_copy_of_a_pod_is_ignored_and_gone_stays_gone() -> None:
     store.see_pod(pod(21, "Failed"))
     store.see_pod(pod(20, "Running"))
     assert [view.phase for view in store.pods(KEY)] == ["Failed"]
-    store.lose_pod(KEY, "pod-1")
+    store.lose_pod(KEY, "pod-1", pod(23, "Failed"))
     store.see_pod(pod(22, "Running"))
     assert [(view.phase, view.gone) for view in store.pods(KEY)] == [("Failed", True)]
+
+
+def test_a_pod_that_was_given_up_by_mistake_is_seen_again() -> None:
+    store = Store()
+    store.see_build(build(10, RUNNING))
+    store.see_pod(pod(20, "Running"))
+    store.lose_pod(KEY, "pod-1", pod(23, "Running"))
+    assert [view.gone for view in store.pods(KEY)] == [True]
+    store.see_pod(pod(23, "Running"))
+    assert [view.gone for view in store.pods(KEY)] == [False]
 
 
 def test_the_last_copy_of_a_pod_comes_with_its_deletion() -> None:
