@@ -13,14 +13,13 @@ export PYTHONPATH := operator:.
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "%-16s %s\n", $$1, $$2}'
 
-# Built beside its final place and moved there, so that an interrupted install is never mistaken for a whole one.
-$(VENV)/.complete: $(LOCKS)
-	@echo "setting up the Python environment (once, about a minute) ..."
+# The folder's name says which locks it was made from, so it never has to be made again; the lock is for two makes at once.
+$(VENV)/.complete:
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; found: $$(python3 --version)" >&2; exit 1; }
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || { echo "installing python3-venv ..."; apt-get -qq update && apt-get -qq install -y python3-venv >/dev/null; }
-	@rm -rf $(VENV) && mkdir -p $(CACHE) && python3 -m venv $(VENV)
-	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@touch $@
+	@mkdir -p $(CACHE) && exec 9>$(VENV).lock && flock 9 && if [ ! -e $@ ]; then \
+		echo "setting up the Python environment (once, about a minute) ..." && rm -rf $(VENV) && python3 -m venv $(VENV) && \
+		$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock && touch $@; fi
 
 .PHONY: venv
 venv: $(VENV)/.complete

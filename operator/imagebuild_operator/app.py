@@ -14,12 +14,11 @@ import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, cast
 
 import kopf
 
-from imagebuild_operator.api import names
+from imagebuild_operator import __version__
 from imagebuild_operator.config import Settings
 from imagebuild_operator.core.decide import Policy
 from imagebuild_operator.core.queueing import Key
@@ -28,7 +27,7 @@ from imagebuild_operator.shell.admission import Admission
 from imagebuild_operator.shell.cluster import KubernetesCluster
 from imagebuild_operator.shell.metrics import Metrics
 from imagebuild_operator.shell.permissions import missing_permissions
-from imagebuild_operator.shell.port import ApiRefusal
+from imagebuild_operator.shell.port import ApiRefusal, Missing
 from imagebuild_operator.shell.probes import Probes
 from imagebuild_operator.shell.reconciler import Reconciler
 from imagebuild_operator.shell.resync import Resync
@@ -43,14 +42,6 @@ LAST_PASS_SECONDS: Final = 6.0
 CUT_SHORT_SECONDS: Final = 0.5
 
 
-def operator_version() -> str:
-    """The version of the installed package; `unknown` when run from a source tree."""
-    try:
-        return version(names.OPERATOR)
-    except PackageNotFoundError:
-        return "unknown"
-
-
 class Operator:
     """One process: connected to a cluster, it serves ImageBuilds until it is told to stop."""
 
@@ -58,7 +49,7 @@ class Operator:
         self._settings = settings
         self._environ = environ
         self._instance = environ.get("POD_NAME") or socket.gethostname()
-        self._metrics = Metrics(operator_version())
+        self._metrics = Metrics(__version__)
         self._started = asyncio.Event()
         self._workers: list[asyncio.Task[None]] = []
         self._probes = Probes(
@@ -91,6 +82,11 @@ class Operator:
                 return await self._serve(cluster)
             finally:
                 await cluster.close()
+        except Missing:
+            logger.error(
+                "The cluster does not know ImageBuilds: install the chart with crds.install=true, or crds/ first"
+            )
+            return EXIT_FAILED
         except ApiRefusal as refusal:
             logger.error("The cluster cannot be reached: %s", refusal)
             return EXIT_FAILED
@@ -115,7 +111,7 @@ class Operator:
         ]
         looking = asyncio.create_task(resync.forever(self._settings.resync_seconds), name="resync")
         try:
-            await self._watch(handlers.Intake(store, queue, admission))
+            await self._watch(handlers.Intake(store, queue))
         finally:
             await self._stop(queue, looking)
         return 0
@@ -157,7 +153,7 @@ class Operator:
     async def _announce_start(self) -> None:
         await self._started.wait()
         where = ", ".join(self._settings.watch_namespaces) or "all namespaces"
-        logger.info("Version %s serves ImageBuilds in %s", operator_version(), where)
+        logger.info("Version %s serves ImageBuilds in %s", __version__, where)
 
     async def _stop(self, queue: WorkQueue[Key], looking: asyncio.Task[None]) -> None:
         queue.shutdown()

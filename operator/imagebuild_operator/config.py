@@ -88,7 +88,6 @@ class Settings(BaseSettings):
     watch_namespaces: Annotated[tuple[str, ...], BeforeValidator(_namespaces)] = Field(
         default=(), description="Namespaces to watch, separated by commas; empty means all."
     )
-    operator_namespace: str | None = Field(default=None, description="Namespace the operator itself runs in.")
     workers: int = Field(default=16, ge=1, le=256, description="How many builds are looked at at the same time.")
     max_concurrent_builds: Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_limit)] = Field(
         default=10, description="How many builds run at the same time, further ones wait as Queued; 0 means no limit."

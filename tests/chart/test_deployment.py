@@ -7,7 +7,7 @@ NOT_SET = {"http_host"}
 
 def settings_from(rendering: Rendering) -> Settings:
     """What the operator would read in the rendered Pod."""
-    return load_settings(rendering.environment | {variable("operator_namespace"): "build-system"})
+    return load_settings(rendering.environment)
 
 
 def test_the_pod_fits_pod_security_restricted(rendering: Rendering) -> None:
@@ -60,7 +60,7 @@ def test_the_defaults_of_the_chart_are_the_operators_own(rendering: Rendering) -
     """Two sets of defaults that disagree would make the documentation of one of them wrong."""
     own = load_settings({variable("operator_image"): f"{REPOSITORY}:0.1.0"})
 
-    assert settings_from(rendering).model_dump() == own.model_dump() | {"operator_namespace": "build-system"}
+    assert settings_from(rendering).model_dump() == own.model_dump()
 
 
 def test_the_operator_reads_what_the_values_say(helm: Helm) -> None:

@@ -99,7 +99,7 @@ IMAGE = "must be [registry/]repository[:tag] with the repository in lower case, 
 PATH = "must be a relative path"
 DURATION = "must be a duration of at least 1s and at most 8760h"
 AMOUNT = "must be an amount that is not negative"
-OURS = "imagebuild.dev/* and app.kubernetes.io/managed-by belong to the operator"
+OURS = "imagebuild.dev/*, app.kubernetes.io/managed-by and container.apparmor"
 TEN_KIB = "x" * 10240
 
 # What is changed, the field that the answer must name, and the words in which it says what is wrong and what is right.

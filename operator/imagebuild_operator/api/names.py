@@ -108,10 +108,11 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
         "Create what is missing; the Pod then goes on by itself. After `spec.startTimeout` the run fails.",
     ),
     Reason.POD_FORBIDDEN: ReasonDoc(
-        "The API server refuses the Pod for now: quota, Pod Security, or a policy.",
+        "The API server refuses the Pod for now: quota, Pod Security, a policy, a missing ServiceAccount, or an "
+        "error of its own.",
         "user or platform team",
-        "Free quota, or let the namespace admit Pods at the `baseline` level. It is tried again until "
-        "`spec.startTimeout`.",
+        "Free quota, let the namespace admit Pods at the `baseline` level, or create what is missing. Tried again "
+        "until `spec.startTimeout`.",
     ),
     Reason.SUCCEEDED: ReasonDoc("The image was pushed; its digest is in `status.digest`.", "nobody", "-"),
     Reason.BUILD_FAILED: ReasonDoc(

@@ -57,7 +57,7 @@ INT_OR_STRING: Final[Schema] = {
     **rules(
         rule(
             "type(self) == int ? self >= 0 : self.matches("
-            "'^([0-9]+|[0-9]+[.][0-9]*|[.][0-9]+)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?[0-9]+)?$')",
+            "'^([0-9]+|[0-9]+[.][0-9]*|[.][0-9]+)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?[0-9]{1,2})?$')",
             "must be an amount that is not negative, with or without a unit, e.g. 500m, 2, 1.5Gi",
         )
     ),
@@ -148,8 +148,10 @@ LABEL_VALUES: Final[Schema] = rule(
 )
 
 NOT_OURS: Final[Schema] = rule(
-    "self.all(k, !k.startsWith('imagebuild.dev/') && k != 'app.kubernetes.io/managed-by')",
-    "imagebuild.dev/* and app.kubernetes.io/managed-by belong to the operator: use other names",
+    "self.all(k, !k.startsWith('imagebuild.dev/') && k != 'app.kubernetes.io/managed-by' && "
+    "!k.startsWith('container.apparmor.security.beta.kubernetes.io/'))",
+    "imagebuild.dev/*, app.kubernetes.io/managed-by and container.apparmor.security.beta.kubernetes.io/* belong to the "
+    "operator: use other names",
     reason="FieldValueForbidden",
 )
 

@@ -34,6 +34,10 @@ from imagebuild_operator.pod.settings import AttemptIdentity, BuildIdentity, Pod
 
 FOREIGN_POD_SECONDS = 5.0
 DEADLINE_GRACE_SECONDS = 30.0
+NEVER_TAKEN = (400, 413, 422)
+# What etcd says of an object beyond its limit comes as a 500 (etcd, server/etcdserver/errors/errors.go).
+TOO_LARGE = "request is too large"
+POD_HINT = "Correct the field the message names, mostly below spec.podTemplate or spec.resources."
 
 
 @dataclass(frozen=True)
@@ -196,17 +200,17 @@ def _unposted(seen: Observation, run: Run, pod_name: str, policy: Policy, now: d
     changed = _changed(seen, run, started=False, now=now)
     if changed is not None:
         return changed
-    if refusal is not None and refusal.status in (400, 422):
-        hint = "Correct the field the message names, mostly below spec.podTemplate or spec.resources."
-        return _close(seen, run, failure(Reason.POD_REJECTED, refusal.message, hint), now)
-    if any(pod.owner_uid == build.uid and (pod.live or pod.leaving) for pod in seen.pods):
-        return Wait()
-    if refusal is not None:
-        waiting = starting.forbidden(
-            seen, run, refusal, starting.deadline(run, policy.start_timeout_of(build), now), now
-        )
-        if waiting is not None:
-            return _close(seen, run, waiting, now) if isinstance(waiting, Failure) else waiting
+    if refusal is not None and (refusal.status in NEVER_TAKEN or TOO_LARGE in refusal.message):
+        return _close(seen, run, failure(Reason.POD_REJECTED, refusal.message, POD_HINT), now)
+    end = starting.deadline(run, policy.start_timeout_of(build), now)
+    others = [pod for pod in seen.pods if pod.owner_uid == build.uid and (pod.live or pod.leaving)]
+    waiting: Decision | Failure | None = None
+    if others:
+        waiting = starting.blocked(seen, run, others[0], end, now)
+    elif refusal is not None:
+        waiting = starting.forbidden(seen, run, refusal, end, now)
+    if waiting is not None:
+        return _close(seen, run, waiting, now) if isinstance(waiting, Failure) else waiting
     return _create(seen, run, pod_name, build.spec, policy, now)
 
 
@@ -217,14 +221,21 @@ def _create(
     if not seen.fresh:
         return FetchBuild()
     build = seen.build
-    remaining = _deadline(run, policy.timeout_of(build), now) - now
-    manifest = build_pod(
-        build=BuildIdentity(name=build.name, namespace=build.namespace, uid=build.uid),
-        attempt=AttemptIdentity(run=run.number, attempt=run.attempt, pod_name=pod_name),
-        spec=spec,
-        settings=policy.pod,
-        deadline_seconds=max(int(remaining.total_seconds()), 1),
-    )
+    remaining = (_deadline(run, policy.timeout_of(build), now) - now).total_seconds()
+    if remaining <= 0:
+        message = "spec.timeout ended before the Pod could be created."
+        return _close(seen, run, failure(Reason.TIMEOUT, message, "Raise spec.timeout."), now)
+    try:
+        manifest = build_pod(
+            build=BuildIdentity(name=build.name, namespace=build.namespace, uid=build.uid),
+            attempt=AttemptIdentity(run=run.number, attempt=run.attempt, pod_name=pod_name),
+            spec=spec,
+            settings=policy.pod,
+            deadline_seconds=max(int(remaining), 1),
+        )
+    except (ValueError, ArithmeticError) as error:
+        # A spec that no rule of the schema stopped must end its run all the same, not hold a slot for ever.
+        return _close(seen, run, failure(Reason.POD_REJECTED, f"The spec makes no Pod: {error}", POD_HINT), now)
     return CreatePod(pod_name, manifest)
 
 

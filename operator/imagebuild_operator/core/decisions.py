@@ -69,7 +69,7 @@ class WriteStatus:
     """Replace the status, guarded by the resourceVersion it was decided from."""
 
     status: ImageBuildStatus
-    announcement: Announcement | None = None
+    announcements: tuple[Announcement, ...] = ()
     result: Result | None = None
 
 

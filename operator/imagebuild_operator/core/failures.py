@@ -1,7 +1,7 @@
 """Why a build's Pod failed: one ordered table from evidence to reason, message and hint.
 
 Adding a cause means adding one row. The Pod's own status comes first, since it is certain; what the log says comes
-after. `kaniko.md`-like facts are from the executor's sources (cmd/executor/cmd/root.go) and from real failing builds.
+after. The facts are from the executor's sources (cmd/executor/cmd/root.go) and from real failing builds.
 """
 
 from collections.abc import Callable

@@ -127,7 +127,3 @@ class Observation:
     log: str | None = None
     warnings: tuple[str, ...] | None = None
     refusal: Refusal | None = None
-
-    def pod(self, name: str | None) -> PodView | None:
-        """The Pod of that name, if this process knows one."""
-        return next((pod for pod in self.pods if pod.name == name), None)

@@ -19,6 +19,7 @@ from imagebuild_operator.pod.manifest import pod_name
 HASH_VERSION: Final = "v1"
 ATTEMPTS_KEPT: Final = 8
 
+# Part of the hash's version: names of fields that older or newer schemas have cost nothing where they are absent.
 _INPUTS: Final[tuple[tuple[str, ...], ...]] = (
     ("source",),
     ("dockerfile",),

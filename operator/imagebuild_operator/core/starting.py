@@ -13,6 +13,8 @@ from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.core.times import parse_time
 
 TOLD_AFTER: Final = timedelta(seconds=15)
+# A Pod may take its whole grace period to stop.
+STOPPING: Final = timedelta(seconds=40)
 LOOK_AGAIN_SECONDS: Final = 15.0
 
 # What the kubelet shows while it goes on normally (kubernetes, pkg/kubelet/kubelet_pods.go).
@@ -30,6 +32,17 @@ def _idle_since(run: Run, now: datetime, pod: PodView | None) -> datetime:
     recorded = parse_time(run.attempts[0].start_time if run.attempts else run.start_time) or now
     prepared = pod.prepare.finished if pod is not None and pod.prepare is not None else None
     return max(recorded, min(prepared or recorded, now))
+
+
+def blocked(seen: Observation, run: Run, other: PodView, end: datetime, now: datetime) -> Decision | Failure:
+    """A Pod of before is still there (a finalizer, a node that is away): never two at once, but not waited for ever."""
+    what = f"Pod {other.name}, which is no longer wanted, does not go"
+    if now >= end:
+        return _given_up(f"{what}.")
+    quiet, left = (_idle_since(run, now, None) + STOPPING - now).total_seconds(), (end - now).total_seconds()
+    if quiet > 0:
+        return Wait(min(quiet, left))
+    return _told(seen, run, what, "a finalizer or its node holds it", min(left, LOOK_AGAIN_SECONDS), now)
 
 
 def forbidden(seen: Observation, run: Run, refusal: Refusal, end: datetime, now: datetime) -> Decision | Failure | None:

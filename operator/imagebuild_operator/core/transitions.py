@@ -38,10 +38,10 @@ def _write(
     status: ImageBuildStatus,
     *,
     after: float | None = None,
-    announcement: Announcement | None = None,
+    announcements: tuple[Announcement, ...] = (),
     result: Result | None = None,
 ) -> Decision:
-    return Wait(after) if status == build.status else WriteStatus(status, announcement, result)
+    return Wait(after) if status == build.status else WriteStatus(status, announcements, result)
 
 
 def _state_of(run: Run) -> InProgress:
@@ -67,8 +67,7 @@ def recorded(build: BuildView, run: Run, now: datetime, *, announce: bool = True
         failure=None,
         last_handled_request=build.request or build.status.last_handled_request,
     )
-    started = Announcement(EventReason.STARTED, f"Run {run.number} started in Pod {run.pod_name}.", run.number)
-    return _write(build, status, announcement=started if announce and not waiting else None)
+    return _write(build, status, announcements=_start(run) if announce else ())
 
 
 def _same_record(old: Run, new: Run) -> bool:
@@ -128,7 +127,7 @@ def closed(build: BuildView, run: Run, outcome: Outcome, now: datetime) -> Decis
         status = _status(build, Pushed(f"Pushed {changes['image']}."), now, run=ended, **changes)
     else:
         status = _status(build, _stalled(run, outcome), now, run=ended, failure=outcome)
-    return WriteStatus(status, _announcement(run, outcome), _result(run, outcome, now))
+    return WriteStatus(status, (_announcement(run, outcome),), _result(run, outcome, now))
 
 
 def closed_and_followed(build: BuildView, run: Run, outcome: Outcome, following: Run, now: datetime) -> Decision:
@@ -145,7 +144,8 @@ def closed_and_followed(build: BuildView, run: Run, outcome: Outcome, following:
         last_handled_request=build.request or build.status.last_handled_request,
         **changes,
     )
-    return WriteStatus(status, _announcement(run, outcome), _result(run, outcome, now))
+    told = (_announcement(run, outcome), *_start(following))
+    return WriteStatus(status, told, _result(run, outcome, now))
 
 
 def _ended(run: Run, now: datetime) -> Run:
@@ -170,6 +170,13 @@ def _repository(image: str) -> str:
     """The reference without its tag: a colon after the last slash starts a tag, one before it a port."""
     head, slash, last = image.rpartition("/")
     return head + slash + last.partition(":")[0]
+
+
+def _start(run: Run) -> tuple[Announcement, ...]:
+    """The Event of a run's first Pod; none while it waits."""
+    if run.pod_name is None:
+        return ()
+    return (Announcement(EventReason.STARTED, f"Run {run.number} started in Pod {run.pod_name}.", run.number),)
 
 
 def _announcement(run: Run, outcome: Outcome) -> Announcement:

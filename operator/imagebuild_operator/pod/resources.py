@@ -1,14 +1,17 @@
 """Compute resources of a container: the user's, completed by the operator's defaults."""
 
+from fractions import Fraction
 from typing import Any, Final
 
 from imagebuild_operator.api.v1alpha1 import Resources
 from imagebuild_operator.pod.quantities import amount
 
 MIB: Final = 1024 * 1024
-HEAP_SHARE: Final = 0.4
+HEAP_SHARE: Final = Fraction(2, 5)
 # 300 MiB layers were built within a container limit of 100 MiB, so less is never needed.
 HEAP_FLOOR_MIB: Final = 100
+# Go refuses a number that does not fit 64 bits; no executor's heap comes near a tebibyte.
+HEAP_CEILING_MIB: Final = 1024 * 1024
 
 
 def merged(asked: Resources | None, defaults: Resources) -> dict[str, Any]:
@@ -38,7 +41,7 @@ def heap_limit(resources: dict[str, Any]) -> str | None:
     limit = amount(resources.get("limits", {}).get("memory", ""))
     if limit is None:
         return None
-    return f"{max(int(limit * HEAP_SHARE / MIB), HEAP_FLOOR_MIB)}MiB"
+    return f"{min(max(int(limit * HEAP_SHARE / MIB), HEAP_FLOOR_MIB), HEAP_CEILING_MIB)}MiB"
 
 
 def _amounts(resources: Resources | None, part: str) -> dict[str, int | str]:

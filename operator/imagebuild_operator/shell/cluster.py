@@ -91,8 +91,11 @@ class KubernetesCluster:
         return await self._connection.json(request)
 
     async def create_pod(self, namespace: str, manifest: JSON) -> JSON:
-        """See `port.Cluster`."""
-        return await self._connection.json(Request("create", "pods", _path(CORE, namespace, "pods"), body=manifest))
+        """See `port.Cluster`; strict: a misspelt member of an affinity or a toleration is refused, not dropped."""
+        request = Request(
+            "create", "pods", _path(CORE, namespace, "pods"), query={"fieldValidation": "Strict"}, body=manifest
+        )
+        return await self._connection.json(request)
 
     async def delete_pod(self, namespace: str, name: str, uid: str) -> None:
         """See `port.Cluster`: the uid precondition keeps a later Pod of the same name alive."""

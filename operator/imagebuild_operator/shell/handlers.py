@@ -11,7 +11,6 @@ import kopf
 from imagebuild_operator.api import names
 from imagebuild_operator.core.queueing import Key
 from imagebuild_operator.core.reading import JSON
-from imagebuild_operator.shell.admission import Admission
 from imagebuild_operator.shell.store import Store
 from imagebuild_operator.shell.workqueue import WorkQueue
 
@@ -19,10 +18,9 @@ from imagebuild_operator.shell.workqueue import WorkQueue
 class Intake:
     """Takes watch events in."""
 
-    def __init__(self, store: Store, queue: WorkQueue[Key], admission: Admission) -> None:
+    def __init__(self, store: Store, queue: WorkQueue[Key]) -> None:
         self._store = store
         self._queue = queue
-        self._admission = admission
 
     def build(self, kind: str | None, raw: JSON) -> None:
         """An ImageBuild was listed, added, changed or deleted."""
@@ -30,24 +28,18 @@ class Intake:
         key = (str(metadata.get("namespace")), str(metadata.get("name")))
         if kind == "DELETED":
             self._store.drop_build(key, metadata.get("uid"))
-            self._admission.refresh()
-            self._queue.add(key)
-            return
-        self._store.see_build(raw)
+        else:
+            self._store.see_build(raw)
         self._queue.add(key)
 
     def pod(self, kind: str | None, raw: JSON) -> None:
         """A build Pod was listed, added, changed or deleted."""
+        key = self._store.key_of(raw) if kind == "DELETED" else self._store.see_pod(raw)
+        if key is None:
+            return
         if kind == "DELETED":
-            key = self._store.key_of(raw)
-            if key is None:
-                return
             self._store.lose_pod(key, str((raw.get("metadata") or {}).get("uid")), raw)
-            self._admission.refresh()
-        else:
-            key = self._store.see_pod(raw)
-        if key is not None:
-            self._queue.add(key)
+        self._queue.add(key)
 
 
 def register(registry: kopf.OperatorRegistry, intake: Intake) -> None:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, assert_never
 
 from imagebuild_operator.core.decide import Policy, decide
@@ -20,13 +20,14 @@ from imagebuild_operator.core.decisions import (
     Wait,
     WriteStatus,
 )
-from imagebuild_operator.core.observe import BuildView, Observation, Refusal
+from imagebuild_operator.core.observe import BuildView, Observation
 from imagebuild_operator.core.queueing import Key
 from imagebuild_operator.shell.admission import Admission
 from imagebuild_operator.shell.events import build_event
 from imagebuild_operator.shell.logs import build_log_context
 from imagebuild_operator.shell.metrics import Metrics
 from imagebuild_operator.shell.port import ApiRefusal, Cluster, Conflict, Missing
+from imagebuild_operator.shell.refusals import Refusals
 from imagebuild_operator.shell.store import Store
 from imagebuild_operator.shell.workqueue import QueueClosed, WorkQueue
 
@@ -34,8 +35,6 @@ logger = logging.getLogger(__name__)
 
 # A pass is a handful of looks and effects; more means two decisions undo each other, which is a bug.
 STEPS_PER_PASS: Final = 20
-REFUSALS_FOR_THE_CORE: Final = frozenset({400, 403, 409, 422})
-FORBIDDEN_BACKOFF_SECONDS: Final = (5.0, 10.0, 20.0, 40.0, 60.0)
 
 
 class EndlessPassError(Exception):
@@ -56,12 +55,6 @@ class _Pass:
     def changed(self) -> None:
         """The build changed under the pass: what was asked for the old one counts no more."""
         self.fresh, self.slot, self.log, self.warnings = True, None, None, None
-
-
-@dataclass(frozen=True)
-class _Refused:
-    refusal: Refusal
-    times: int
 
 
 class Reconciler:
@@ -87,7 +80,7 @@ class Reconciler:
         self._metrics = metrics
         self._clock = clock
         self._instance = instance
-        self._refused: dict[Key, _Refused] = {}
+        self._refusals = Refusals()
 
     async def work(self) -> None:
         """One worker: takes keys until the queue shuts down. A pass that fails is tried again with back-off."""
@@ -155,7 +148,6 @@ class Reconciler:
         return self._store.see_build(raw)
 
     def _observe(self, build: BuildView, gathered: _Pass) -> Observation:
-        refused = self._refused.get(build.key)
         return Observation(
             build=build,
             pods=self._store.pods(build.key),
@@ -164,7 +156,7 @@ class Reconciler:
             slot=gathered.slot,
             log=gathered.log,
             warnings=gathered.warnings,
-            refusal=refused.refusal if refused else None,
+            refusal=self._refusals.of(build.key),
         )
 
     def _rest(self, key: Key, build: BuildView, wait: Wait) -> None:
@@ -175,7 +167,7 @@ class Reconciler:
             self._store.forget(key)
 
     def _let_go(self, key: Key) -> None:
-        self._refused.pop(key, None)
+        self._refusals.forget(key)
         self._queue.unschedule(key)
 
     async def _execute(self, key: Key, build: BuildView, decision: Decision, gathered: _Pass) -> None:
@@ -237,8 +229,7 @@ class Reconciler:
         self._store.see_build(raw)
         gathered.changed()
         logger.info("Status written: %s", _summary(decision))
-        if decision.announcement is not None:
-            gathered.announcements.append((build, decision.announcement))
+        gathered.announcements.extend((build, announcement) for announcement in decision.announcements)
         if decision.result is not None:
             self._metrics.finished(decision.result)
 
@@ -246,21 +237,12 @@ class Reconciler:
         try:
             raw = await self._cluster.create_pod(key[0], decision.manifest)
         except ApiRefusal as refusal:
-            if refusal.status not in REFUSALS_FOR_THE_CORE:
+            if self._refusals.passing(key, refusal):
                 raise
-            before = self._refused.get(key)
-            times = before.times + 1 if before and before.refusal.pod_name == decision.name else 0
-            backoff = FORBIDDEN_BACKOFF_SECONDS[min(times, len(FORBIDDEN_BACKOFF_SECONDS) - 1)]
-            seen = Refusal(
-                pod_name=decision.name,
-                status=refusal.status,
-                message=refusal.message,
-                retry_at=self._clock() + timedelta(seconds=backoff),
-            )
-            self._refused[key] = _Refused(seen, times)
+            self._refusals.note(key, decision.name, refusal, self._clock())
             logger.info("The API server refused Pod %s with %s: %s", decision.name, refusal.status, refusal.message)
             return
-        self._refused.pop(key, None)
+        self._refusals.forget(key)
         self._store.see_pod(raw, key)
         logger.info("Pod %s created", decision.name)
 

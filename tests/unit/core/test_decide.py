@@ -78,8 +78,7 @@ def test_the_failure_carries_exit_code_message_and_log() -> None:
 def test_an_out_of_memory_kill_that_the_build_survived_is_a_success_with_a_warning() -> None:
     world = World().built(reason="OOMKilled")
     assert world.status["digest"] == DIGEST
-    announcement = world.writes[-1].announcement
-    assert announcement is not None
+    (announcement,) = world.writes[-1].announcements
     assert announcement.warning
     assert "memory" in announcement.note
 
@@ -409,3 +408,70 @@ def test_a_spec_of_an_older_schema_stalls_with_the_field_named() -> None:
     world.edit(timeout="5m")
     world.step()
     assert world.status["phase"] == "Building"
+
+
+def test_an_old_pod_that_does_not_go_is_told_and_not_waited_for_for_ever() -> None:
+    world = World()
+    world.step()
+    world.start_pod()
+    old = _pod(world)
+    world.edit(dockerfile="other/Dockerfile")
+    world.step()
+    world.pass_time(60)
+    world.step()
+    assert world.reason() == Reason.POD_NOT_STARTING
+    assert old in world.status["conditions"][0]["message"]
+    assert list(world.pods) == [old]
+    world.pass_time(600)
+    world.step()
+    assert world.reason() == Reason.START_TIMEOUT
+    assert old in world.status["failure"]["message"]
+    assert list(world.pods) == [old]
+
+
+@pytest.mark.parametrize("code", [404, 429, 500, 503])
+def test_an_api_server_that_cannot_take_the_pod_is_told_and_given_up(code: int) -> None:
+    world = World()
+    world.refuse = (code, "failed calling webhook")
+    world.step()
+    world.pass_time(700)
+    world.step()
+    assert world.reason() == Reason.START_TIMEOUT
+    assert "failed calling webhook" in world.status["failure"]["message"]
+
+
+@pytest.mark.parametrize("refusal", [(413, "Request entity too large"), (500, "etcdserver: request is too large")])
+def test_a_pod_that_is_too_large_is_rejected_at_once(refusal: tuple[int, str]) -> None:
+    world = World()
+    world.refuse = refusal
+    world.step()
+    assert world.reason() == Reason.POD_REJECTED
+
+
+def test_no_pod_is_asked_for_once_the_timeout_is_over() -> None:
+    world = World(spec=inline_spec(timeout="10s", startTimeout="1h"))
+    world.refuse = (500, "down")
+    world.step()
+    world.refuse = None
+    world.pass_time(11)
+    world.step()
+    assert world.reason() == Reason.TIMEOUT
+    assert not world.pods
+
+
+def test_a_quantity_beyond_reason_ends_the_run() -> None:
+    world = World(spec=inline_spec(resources={"limits": {"memory": "1e400"}})).built()
+    assert world.status["phase"] in ("Succeeded", "Failed")
+
+
+def test_our_pod_of_another_run_under_that_name_is_a_name_conflict() -> None:
+    probe = World()
+    probe.step()
+    probe.end_pod()
+    ((name, taken),) = probe.pods.items()
+    taken["metadata"]["annotations"].pop("imagebuild.dev/run")
+    world = World()
+    world.pods[name] = taken
+    world.step()
+    assert world.reason() == Reason.NAME_CONFLICT
+    assert "digest" not in world.status

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imagebuild_operator.api.names import Reason
@@ -59,6 +59,7 @@ def shuffled(value: Any) -> Any:
     return [shuffled(item) for item in value] if isinstance(value, list) else value
 
 
+@settings(max_examples=40)
 @given(spec=st.dictionaries(st.sampled_from(["source", "output", "target", "resources", "x"]), JSON_VALUE))
 def test_the_order_of_keys_and_a_round_trip_change_no_hash(spec: dict[str, Any]) -> None:
     for again in (shuffled(spec), json.loads(json.dumps(spec))):

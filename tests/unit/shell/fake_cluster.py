@@ -274,6 +274,10 @@ class FakeCluster:
         kind = {404: Missing, 409: Conflict}.get(status, ApiRefusal)
         self._faults.append(Fault(verb, when, kind(status=status, reason="Injected", message=message), times))
 
+    def recover(self) -> None:
+        """No more faults."""
+        self._faults.clear()
+
     async def _asked(self, verb: str, what: str) -> Fault | None:
         self.requests.append(f"{verb} {what}")
         await asyncio.sleep(0)

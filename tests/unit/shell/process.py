@@ -33,7 +33,7 @@ class Process:
         self.queue: WorkQueue[Key] = WorkQueue(random=lambda: 0.5, first=0.001, longest=0.004)
         self.store = Store()
         self.admission = Admission(self.store, self.limit, self.queue.add, self.metrics)
-        self.intake = Intake(self.store, self.queue, self.admission)
+        self.intake = Intake(self.store, self.queue)
         self.resync = Resync(self.cluster, self.store, self.queue, self.admission)
         self.reconciler = Reconciler(
             cluster=self.cluster,

@@ -165,6 +165,7 @@ async def test_a_pass_that_hangs_is_cut_short_at_the_end(
     async with asyncio.timeout(SOON_SECONDS + 2):
         assert await app.serve(settings(), {}) == 0
     assert "1 passes were cut short" in caplog.text
+    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("worker")]
     assert cluster.closed
     assert cluster.status()["phase"] == "Building", "the next process takes it up from the record"
 

@@ -36,7 +36,7 @@ def test_each_event_of_a_build_is_a_copy_and_a_key(cluster: FakeCluster) -> None
 
 def test_a_deleted_build_is_dropped_and_looked_at_once_more(cluster: FakeCluster) -> None:
     process = Process(cluster)
-    process.intake.build("ADDED", build())
+    process.store.see_build(build())
     process.intake.build("DELETED", build())
     assert process.store.build(KEY) is None
     assert queued(process) == {KEY}
@@ -75,8 +75,8 @@ def test_a_finished_pod_in_the_first_list_wakes_nobody(cluster: FakeCluster) -> 
 
 def test_a_deleted_pod_is_gone_and_its_build_is_looked_at(cluster: FakeCluster) -> None:
     process = Process(cluster)
-    process.intake.build("ADDED", build())
-    process.intake.pod("ADDED", pod_document(phase="Running"))
+    process.store.see_build(build())
+    process.store.see_pod(pod_document(phase="Running"))
     process.intake.pod("DELETED", pod_document(phase="Running"))
     assert [view.gone for view in process.store.pods(KEY)] == [True]
     assert queued(process) == {KEY}

@@ -15,7 +15,8 @@ from imagebuild_operator.core.times import format_time
 from imagebuild_operator.shell import reconciler
 from imagebuild_operator.shell.logs import TextFormatter
 from imagebuild_operator.shell.port import ApiRefusal
-from imagebuild_operator.shell.reconciler import FORBIDDEN_BACKOFF_SECONDS, EndlessPassError
+from imagebuild_operator.shell.reconciler import EndlessPassError
+from imagebuild_operator.shell.refusals import BACKOFF_SECONDS, PATIENCE
 from tests.unit.core.world import DIGEST, inline_spec
 from tests.unit.shell.fake_cluster import NAMESPACE, FakeCluster, pushed_by
 from tests.unit.shell.process import Process
@@ -180,20 +181,21 @@ async def test_an_api_server_that_is_away_for_a_while_costs_nothing_but_time(
 async def test_a_build_that_fails_to_be_written_is_not_hammered_though_its_turn_has_come(
     cluster: FakeCluster,
 ) -> None:
-    process = await Process(cluster, limit=1).start()
-    first = await started(cluster, process)
-    cluster.apply("next")
+    process = await Process(cluster, limit=2).start()
+    for name in ("first", "second", "third", "fourth"):
+        cluster.apply(name)
     await process.settle()
-    assert cluster.phases() == ["Queued", "Building"]
     process.queue._first = process.queue._longest = 0.05
     cluster.fail("PATCH", 500, times=10**6)
+    for name in ("first", "second"):
+        cluster.delete_build(name)
+    cluster.remove_leaving_pods()
     cluster.requests.clear()
-    cluster.remove_pod(first)
     await asyncio.sleep(0.3)
     assert len(cluster.asked("PATCH")) < 40, "every pass that fails would at once wake the next"
-    cluster._faults.clear()
+    cluster.recover()
     await process.settle()
-    assert cluster.status("next")["phase"] == "Building"
+    assert cluster.phases() == ["Building", "Building"]
     await process.stop()
 
 
@@ -206,7 +208,7 @@ async def test_a_forbidden_pod_is_asked_for_again_with_growing_pauses(cluster: F
     await process.settle()
     assert cluster.status()["phase"] == "Pending"
     assert "exceeded quota" in cluster.status()["conditions"][0]["message"]
-    for pause in FORBIDDEN_BACKOFF_SECONDS[:3]:
+    for pause in BACKOFF_SECONDS[:3]:
         posts = len(cluster.asked("POST"))
         await at(cluster, process, pause - 1)
         assert len(cluster.asked("POST")) == posts
@@ -214,8 +216,9 @@ async def test_a_forbidden_pod_is_asked_for_again_with_growing_pauses(cluster: F
         assert len(cluster.asked("POST")) == posts + 1
     writes = len(cluster.asked("PATCH"))
     assert writes == 2, "the refusal is told once"
-    await at(cluster, process, FORBIDDEN_BACKOFF_SECONDS[3])
+    await at(cluster, process, BACKOFF_SECONDS[3])
     assert len(cluster.live()) == 1
+    assert not process.reconciler._refusals
     cluster.start_pod()
     await process.settle()
     assert cluster.status()["phase"] == "Building"
@@ -340,7 +343,7 @@ async def test_a_pod_of_a_build_that_is_gone_is_left_to_the_garbage_collector(
     assert not process.store.keys()
     assert not process.store.active
     assert not process.queue._timers
-    assert not process.reconciler._refused
+    assert not process.reconciler._refusals
 
 
 async def test_a_build_deleted_and_made_anew_is_another_build(cluster: FakeCluster, process: Process) -> None:
@@ -416,7 +419,7 @@ async def test_a_supersede_whose_old_pod_fails_on_its_way_and_is_not_heard_of_ag
 async def test_a_log_that_cannot_be_read_does_not_keep_the_result_from_being_recorded(
     cluster: FakeCluster, process: Process, status: int
 ) -> None:
-    cluster.fail("LOG", status)
+    cluster.fail("LOG", status, times=10**9)
     await started(cluster, process)
     await ended(cluster, process, exit_code=3, message="")
     assert (cluster.status()["phase"], cluster.status()["failure"]["exitCode"]) == ("Failed", 3)
@@ -429,6 +432,21 @@ async def test_an_event_that_cannot_be_posted_does_no_harm(cluster: FakeCluster,
     await ended(cluster, process)
     assert cluster.status()["phase"] == "Succeeded"
     assert cluster.events == []
+
+
+async def test_a_run_that_follows_at_once_is_announced_like_any(cluster: FakeCluster, process: Process) -> None:
+    await started(cluster, process)
+    cluster.hold_events()
+    cluster.apply(**other_inputs("FROM other"))
+    cluster.end_pod()
+    cluster.release_events()
+    await process.settle()
+    assert cluster.asked("PATCH") == ["PATCH web"] * 2
+    assert [(event["reason"], event["note"].split()[1]) for event in cluster.events] == [
+        ("Started", "1"),
+        ("Succeeded", "1"),
+        ("Started", "2"),
+    ]
 
 
 # --- restarts and stale copies -------------------------------------------------------------------------------------
@@ -512,10 +530,16 @@ async def test_a_stale_copy_of_a_finished_build_never_makes_a_pod(cluster: FakeC
 async def test_finished_builds_are_forgotten(cluster: FakeCluster) -> None:
     process = await Process(cluster, limit=None).start()
     cluster.pods_take = 0.002
+    cluster.fail("PATCH", 500, times=5)
+    cluster.fail("POST", 403, times=5)
     for number in range(30):
         cluster.apply(f"build-{number}")
+    await process.settle()
+    cluster.now += timedelta(seconds=5)
+    for number in range(30):
+        process.look(f"build-{number}")
     await until(process, lambda: set(cluster.phases()) == {"Succeeded"})
-    for part in (process.store.keys(), process.store.active, process.store.waiting, process.reconciler._refused):
+    for part in (process.store.keys(), process.store.active, process.store.waiting, process.reconciler._refusals):
         assert not part
     assert not process.store._pods
     for waiting in (process.queue._timers, process.queue._failures, process.admission._granted):
@@ -529,6 +553,26 @@ async def until(process: Process, done: Any) -> None:
             await process.settle()
             await asyncio.sleep(0.002)
     await process.settle()
+
+
+# --- timers --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_build_is_looked_at_again_at_its_deadlines_and_no_more_when_it_has_ended(
+    cluster: FakeCluster, process: Process
+) -> None:
+    def due_in() -> float:
+        return process.queue._timers[KEY].when() - asyncio.get_running_loop().time()
+
+    cluster.apply(timeout="30m", startTimeout="10s")
+    await process.settle()
+    assert due_in() == pytest.approx(10, abs=1)
+    cluster.start_pod()
+    process.queue.unschedule(KEY)
+    await process.settle()
+    assert due_in() == pytest.approx(1830, abs=1)
+    await ended(cluster, process)
+    assert not process.queue._timers
 
 
 # --- workers -------------------------------------------------------------------------------------------------------
@@ -654,3 +698,15 @@ async def test_every_line_about_a_build_says_which(
         "[ns/web run 1] Status written: phase Building, reason Building",
         f"[ns/web run 1] Pod {name} created",
     ]
+
+
+async def test_a_server_that_cannot_take_the_pod_is_told_after_a_few_tries(
+    cluster: FakeCluster, process: Process
+) -> None:
+    cluster.fail("POST", 500, times=PATIENCE + 1, message="failed calling webhook")
+    cluster.apply()
+    await process.settle()
+    assert cluster.status()["phase"] == "Pending"
+    assert "failed calling webhook" in cluster.status()["conditions"][0]["message"]
+    await at(cluster, process, BACKOFF_SECONDS[0])
+    assert len(cluster.live()) == 1
