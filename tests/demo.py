@@ -209,7 +209,7 @@ def up() -> None:
     _prove(cluster, status)
     step("The image, run as a Pod")
     _run_image(cluster, status["image"])
-    print(f"\nDone in {step.seconds:.0f} s. {cluster.kubectl('get', 'imb', '-n', NAMESPACE, '-o', 'wide').strip()}")
+    print(f"\nDone in {step.seconds:.0f} s.\n{cluster.kubectl('get', 'imb', '-n', NAMESPACE, '-o', 'wide').strip()}")
     print(
         NEXT.format(
             kubeconfig=cluster.kubeconfig,
@@ -224,7 +224,7 @@ def up() -> None:
 
 def down() -> None:
     """Remove everything."""
-    print("removed" if lifecycle.down() else "nothing was running")
+    print("removed; the logs are kept in .cluster/logs" if lifecycle.down() else "nothing was running")
 
 
 def main() -> int:
