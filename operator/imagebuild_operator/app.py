@@ -11,6 +11,7 @@ import os
 import random
 import signal
 import socket
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -20,10 +21,12 @@ import kopf
 
 from imagebuild_operator import __version__
 from imagebuild_operator.config import Settings
-from imagebuild_operator.core.decide import Policy
-from imagebuild_operator.core.queueing import Key
+from imagebuild_operator.core.cleanup import Keeping
+from imagebuild_operator.core.policy import Policy
+from imagebuild_operator.core.queueing import Key, Limits
 from imagebuild_operator.shell import handlers
 from imagebuild_operator.shell.admission import Admission
+from imagebuild_operator.shell.cleanup import Cleanup
 from imagebuild_operator.shell.cluster import KubernetesCluster
 from imagebuild_operator.shell.metrics import Metrics
 from imagebuild_operator.shell.permissions import missing_permissions
@@ -102,17 +105,21 @@ class Operator:
         queue: WorkQueue[Key] = WorkQueue(random=random.random)
         self._metrics.watch_queue(lambda: len(queue))
         store = Store()
-        admission = Admission(store, self._settings.max_concurrent_builds, queue.add, self._metrics)
-        resync = Resync(cluster, store, queue, admission)
+        limits = Limits(self._settings.max_concurrent_builds, self._settings.max_concurrent_builds_per_namespace)
+        admission = Admission(store, limits, queue.add, self._metrics, time.monotonic)
+        cleanup = self._cleanup(cluster, store, queue)
+        resync = Resync(cluster, store, queue, admission, cleanup)
         await resync.once()
         reconciler = self._reconciler(cluster, store, admission, queue)
         self._workers = [
             asyncio.create_task(reconciler.work(), name=f"worker-{n}") for n in range(self._settings.workers)
         ]
+        self._workers.append(asyncio.create_task(cleanup.work(), name="worker-cleanup"))
         looking = asyncio.create_task(resync.forever(self._settings.resync_seconds), name="resync")
         try:
-            await self._watch(handlers.Intake(store, queue))
+            await self._watch(handlers.Intake(store, queue, cleanup))
         finally:
+            cleanup.shutdown()
             await self._stop(queue, looking)
         return 0
 
@@ -125,10 +132,26 @@ class Operator:
             store=store,
             admission=admission,
             queue=queue,
-            policy=Policy(pod=settings.pod_settings(), timeout=settings.timeout, start_timeout=settings.start_timeout),
+            policy=Policy(
+                pod=settings.pod_settings(),
+                timeout=settings.timeout,
+                start_timeout=settings.start_timeout,
+                retry_limit=settings.retry_limit,
+            ),
             metrics=self._metrics,
             clock=lambda: datetime.now(UTC),
             instance=self._instance,
+        )
+
+    def _cleanup(self, cluster: KubernetesCluster, store: Store, queue: WorkQueue[Key]) -> Cleanup:
+        keeping = Keeping(succeeded=self._settings.keep_succeeded_pods, failed=self._settings.keep_failed_pods)
+        return Cleanup(
+            cluster=cluster,
+            store=store,
+            wake=queue.add,
+            keeping=keeping,
+            clock=lambda: datetime.now(UTC),
+            random=random.random,
         )
 
     async def _watch(self, intake: handlers.Intake) -> None:

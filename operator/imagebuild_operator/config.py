@@ -17,6 +17,8 @@ from imagebuild_operator.core.durations import parse_duration
 from imagebuild_operator.pod.settings import PodSettings
 
 PREFIX: Final = "IMAGEBUILD_"
+# A variable that is empty counts as absent, so "not at all" needs a word of its own.
+NEVER: Final = "never"
 
 # RFC 1123 label, as the API server asks of a namespace's name.
 _NAMESPACE: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -55,6 +57,10 @@ def _seconds(value: Any) -> Any:
     return parse_duration(value) if isinstance(value, str) else value
 
 
+def _keep(value: Any) -> Any:
+    return None if value == NEVER else _seconds(value)
+
+
 def _resources(value: Any) -> Any:
     if isinstance(value, Resources):
         return value
@@ -77,6 +83,8 @@ def _resources(value: Any) -> Any:
 
 
 Duration = Annotated[float, BeforeValidator(_seconds), Field(ge=1, le=8760 * 3600)]
+Limit = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_limit)]
+Keep = Annotated[Annotated[float, Field(ge=0, le=8760 * 3600)] | None, BeforeValidator(_keep)]
 BoundedResources = Annotated[Resources, BeforeValidator(_resources)]
 
 
@@ -89,8 +97,11 @@ class Settings(BaseSettings):
         default=(), description="Namespaces to watch, separated by commas; empty means all."
     )
     workers: int = Field(default=16, ge=1, le=256, description="How many builds are looked at at the same time.")
-    max_concurrent_builds: Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_limit)] = Field(
+    max_concurrent_builds: Limit = Field(
         default=10, description="How many builds run at the same time, further ones wait as Queued; 0 means no limit."
+    )
+    max_concurrent_builds_per_namespace: Limit = Field(
+        default=None, description="How many of them may be of one namespace; 0 means no limit but the one above."
     )
     operator_image: str = Field(
         min_length=1, description="Image of the operator, which also prepares the source in each build Pod. Required."
@@ -121,12 +132,26 @@ class Settings(BaseSettings):
         default=600.0,
         description="How long the Pod of a build without `spec.startTimeout` may fail to start, as a Go duration.",
     )
+    retry_limit: int = Field(
+        default=2,
+        ge=0,
+        le=10,
+        description="How often a build without `spec.retry.limit` is tried again after a failure that may pass.",
+    )
     host_users: bool | None = Field(
         default=None,
         description="false runs build Pods in user namespaces of their own, where all nodes can; unset leaves it to "
         "Kubernetes.",
     )
     image_volumes: bool = Field(default=False, description="Whether the cluster mounts images as volumes.")
+    keep_succeeded_pods: Keep = Field(
+        default=3600.0,
+        description="How long the Pod of a successful attempt is kept, as a Go duration; 0s removes it at once, never "
+        "leaves it to the deletion of its ImageBuild.",
+    )
+    keep_failed_pods: Keep = Field(
+        default=86400.0, description="The same of a failed one, whose log may be worth a longer look."
+    )
     http_host: str = Field(default="", description="Address of health checks and metrics; empty means all.")
     http_port: int = Field(default=8080, ge=0, le=65535, description="Port of health checks and metrics; 0 means any.")
     log_format: Literal["json", "text"] = Field(default="json", description="Format of log lines: json or text.")

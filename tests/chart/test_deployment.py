@@ -69,9 +69,15 @@ def test_the_operator_reads_what_the_values_say(helm: Helm) -> None:
             {
                 "watchNamespaces": ["shop", "blog"],
                 "workers": 7,
-                "limits": {"maxConcurrentBuilds": 0},
+                "limits": {"maxConcurrentBuilds": 0, "maxConcurrentBuildsPerNamespace": 3},
                 "executor": {"image": "registry.example.com/kaniko:v1.25.16", "variant": "chainguard"},
-                "build": {"hostUsers": False, "timeout": "90m", "resources": {"limits": {"memory": "3Gi"}}},
+                "build": {
+                    "hostUsers": False,
+                    "timeout": "90m",
+                    "retryLimit": 0,
+                    "resources": {"limits": {"memory": "3Gi"}},
+                },
+                "cleanup": {"succeededPodsAfter": "0s", "failedPodsAfter": "never"},
                 "log": {"level": "debug"},
             }
         )
@@ -79,6 +85,8 @@ def test_the_operator_reads_what_the_values_say(helm: Helm) -> None:
 
     assert settings.watch_namespaces == ("shop", "blog")
     assert (settings.workers, settings.max_concurrent_builds) == (7, None)
+    assert settings.max_concurrent_builds_per_namespace == 3
+    assert (settings.retry_limit, settings.keep_succeeded_pods, settings.keep_failed_pods) == (0, 0.0, None)
     assert settings.executor_image == "registry.example.com/kaniko:v1.25.16"
     assert settings.executor_variant == "chainguard"
     assert (settings.host_users, settings.timeout, settings.log_level) == (False, 5400.0, "DEBUG")

@@ -10,6 +10,8 @@ RESOURCES = {
     "limits": {"memory": "1.5Gi", "ephemeral-storage": "1e10", "example.com/device": 0},
 }
 
+NODE_TERMS = {"nodeSelectorTerms": [{"matchExpressions": [{"key": "kubernetes.io/os", "operator": "Exists"}]}]}
+
 FULL_SPEC: Document = {
     "source": {
         "git": {
@@ -56,13 +58,22 @@ FULL_SPEC: Document = {
     "sourceResources": RESOURCES,
     "timeout": "1h30m",
     "startTimeout": "90.5s",
+    "noOutputTimeout": "30m",
+    "retry": {"limit": 4},
+    "priority": -10,
+    "concurrencyGroup": "web_main.1",
+    "concurrencyPolicy": "Replace",
+    "suspend": False,
+    "ttlSecondsAfterFinished": 86400,
     "podTemplate": {
         "labels": {"kueue.x-k8s.io/queue-name": "builds", "team": ""},
         "annotations": {"example.com/Note": "anything, in any words"},
         "nodeSelector": {"kubernetes.io/arch": "amd64"},
         "tolerations": [{"key": "builds", "operator": "Exists", "effect": "NoSchedule"}],
-        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}},
-        "topologySpreadConstraints": [{"maxSkew": 1, "topologyKey": "kubernetes.io/hostname"}],
+        "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": NODE_TERMS}},
+        "topologySpreadConstraints": [
+            {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway"}
+        ],
         "serviceAccountName": "builder",
         "priorityClassName": "low",
         "runtimeClassName": "kata.qemu",
@@ -101,15 +112,24 @@ FULL_STATUS: Document = {
         "generation": 1,
         "inputsHash": "v1:abc",
         "specHash": "v1:def",
-        "inputs": [{"field": "source", "hash": "abc"}],
+        "inputs": [{"field": "target", "hash": "abc", "value": "runtime"}],
         "requestedAt": "again",
+        "cause": "InputsChanged",
+        "changed": ["target: build -> runtime", "source"],
         "queuedTime": NOW,
-        "attempt": 1,
-        "attempts": [{"number": 1, "startTime": NOW}],
+        "turn": 12,
+        "attempt": 2,
+        "attempts": [
+            {"number": 2, "startTime": NOW},
+            {"number": 1, "startTime": NOW, "completionTime": NOW, "reason": "RateLimited"},
+        ],
+        "nextAttemptTime": NOW,
+        "retries": {"failures": 1, "disruptions": 1},
         "podName": "web-2-1-abcdef",
         "startTime": NOW,
         "completionTime": NOW,
         "duration": "1m32s",
+        "reason": "BuildFailed",
     },
     "failure": {
         "reason": "BuildFailed",
@@ -123,4 +143,15 @@ FULL_STATUS: Document = {
     "images": ["registry.example.com/acme/web:1.0"],
     "source": {"commit": "0" * 40, "revision": "main"},
     "lastHandledRequest": "again",
+    "lastHandledCancel": "stop",
+    "history": [
+        {
+            "number": 1,
+            "cause": "Created",
+            "digest": DIGEST,
+            "reason": "Succeeded",
+            "startTime": NOW,
+            "completionTime": NOW,
+        }
+    ],
 }

@@ -188,8 +188,10 @@ async def test_only_unfinished_builds_are_listed_over_all_pages(
     await write(cluster, builds["b1"], {"observedGeneration": 1, "phase": "Succeeded"})
     await write(cluster, builds["b2"], {"observedGeneration": 1, "phase": "Failed"})
     await write(cluster, builds["b3"], {"observedGeneration": 1, "phase": "Building"})
+    await write(cluster, builds["b4"], {"observedGeneration": 1, "phase": "Cancelled"})
+    await write(cluster, builds["b5"], {"observedGeneration": 1, "phase": "Suspended"})
     items, version = await cluster.list_unfinished_builds()
-    assert [item["metadata"]["name"] for item in items] == ["b0", "b3", "b4", "b5", "b6"]
+    assert [item["metadata"]["name"] for item in items] == ["b0", "b3", "b6"]
     assert {item["kind"] for item in items} == {names.KIND}
     assert int(version) >= int(builds["b6"]["metadata"]["resourceVersion"])
 
@@ -250,10 +252,29 @@ async def test_a_pod_is_deleted_by_its_uid_only(cluster: KubernetesCluster, name
     await cluster.delete_pod(namespace, "web-1", created["metadata"]["uid"])
 
 
+async def test_a_build_is_deleted_as_it_was_read_only(
+    control_plane: ApiHandle, cluster: KubernetesCluster, namespace: str
+) -> None:
+    build = apply_build(control_plane, namespace)
+
+    async def delete(uid: str, version: str) -> dict[str, Any] | None:
+        await cluster.delete_build(namespace=namespace, name="web", uid=uid, resource_version=version)
+        return await cluster.get_build(namespace, "web")
+
+    read = build["metadata"]
+    control_plane.kubectl("annotate", names.PLURAL, "web", "-n", namespace, "example.com/last-minute=edit")
+    edited = await delete(read["uid"], read["resourceVersion"])
+    assert edited is not None, "somebody changed it after it was read"
+    assert await delete(str(uuid.uuid4()), edited["metadata"]["resourceVersion"]) == edited
+    assert await delete(read["uid"], edited["metadata"]["resourceVersion"]) is None
+    assert await delete(read["uid"], edited["metadata"]["resourceVersion"]) is None
+
+
 async def test_no_log_is_an_empty_log(cluster: KubernetesCluster, namespace: str) -> None:
     await cluster.create_pod(namespace, pod("web-1"))
-    assert await cluster.read_log(namespace, "web-1", "build") == ""
-    assert await cluster.read_log(namespace, "gone", "build") == ""
+    for name in ("web-1", "gone"):
+        assert await cluster.read_log(namespace, name, "build") == ""
+        assert await cluster.last_output(namespace, name, "build") is None
 
 
 async def test_warnings_of_a_pod_are_found_in_both_kinds_of_events(
@@ -306,7 +327,7 @@ async def test_an_event_of_ours_is_accepted_once_and_shown_with_its_build(
     build = BuildView.parse(apply_build(control_plane, namespace))
     manifest = build_event(
         build,
-        run=1,
+        about="run 1",
         reason="BuildFailed",
         note="ü" * 2000,
         action="Build",
@@ -386,10 +407,11 @@ async def test_the_listed_permissions_are_enough_for_every_call(
         assert len((await cluster.list_unfinished_builds())[0]) == 1
         assert len((await cluster.list_build_pods())[0]) == 1
         assert await cluster.read_log(namespace, "web-1", "build") == ""
+        assert await cluster.last_output(namespace, "web-1", "build") is None
         assert await cluster.pod_warnings(namespace, uid) == []
         event = build_event(
             BuildView.parse(written),
-            run=1,
+            about="run 1",
             reason="Started",
             note="started",
             action="Build",
@@ -399,4 +421,9 @@ async def test_the_listed_permissions_are_enough_for_every_call(
         )
         await cluster.create_event(namespace, event)
         await cluster.delete_pod(namespace, "web-1", uid)
+        metadata = written["metadata"]
+        await cluster.delete_build(
+            namespace=namespace, name="web", uid=metadata["uid"], resource_version=metadata["resourceVersion"]
+        )
+        assert await cluster.get_build(namespace, "web") is None
         assert not await cluster.may(verb="get", group="", resource="secrets", subresource="", namespace=namespace)

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from imagebuild_operator.core.decide import Policy, decide
+from imagebuild_operator.core.decide import decide
 from imagebuild_operator.core.decisions import Decision, WriteStatus
 from imagebuild_operator.core.observe import BuildView, Observation
+from imagebuild_operator.core.policy import Policy
+from imagebuild_operator.core.queueing import Slot
 from imagebuild_operator.shell.cluster import KubernetesCluster
 from imagebuild_operator.shell.metrics import Metrics
 from imagebuild_operator.shell.port import Conflict
@@ -48,7 +50,8 @@ def upgraded(tmp_path: Path) -> Iterator[ApiHandle]:
 def _decided(raw: dict[str, Any] | None) -> tuple[BuildView, Decision]:
     assert raw is not None
     build = BuildView.parse(raw)
-    return build, decide(Observation(build=build, slot=True), Policy(pod=pod_settings()), datetime.now(UTC))
+    seen = Observation(build=build, slot=Slot(granted=True))
+    return build, decide(seen, Policy(pod=pod_settings()), datetime.now(UTC))
 
 
 async def _write(cluster: KubernetesCluster, build: BuildView, decision: Decision) -> dict[str, Any]:

@@ -67,6 +67,10 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "a second": {"spec.timeout": "1s"},
     "fractions": {"spec.timeout": "0.5h"},
     "one name in two tags": {"spec.output.images": ["acme/web:1", "acme/web:2", "acme/web"]},
+    "a retry": {"spec.retry": {"limit": 0}},
+    "a group": {"spec.concurrencyGroup": "a", "spec.concurrencyPolicy": "Queue"},
+    "the lowest priority": {"spec.priority": -1000},
+    "gone at once": {"spec.ttlSecondsAfterFinished": 0},
     "a name as long as a label value": {"metadata.name": "x" * 63},
 }
 
@@ -279,7 +283,40 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
         "must have at most 63 characters: it becomes the value of a label on the build's Pod",
     ),
     "unknown field": ({"spec.output.image": "acme/web"}, "spec.output.image", "unknown field"),
-    "field of a later version": ({"spec.retry": {"limit": 1}}, "spec.retry", "unknown field"),
+    "field of a later version": ({"spec.retry": {"memoryFactor": 1}}, "spec.retry.memoryFactor", "unknown field"),
+    "fewer retries than none": ({"spec.retry": {"limit": -1}}, "spec.retry.limit", "greater than or equal to 0"),
+    "retries without end": ({"spec.retry": {"limit": 11}}, "spec.retry.limit", "less than or equal to 10"),
+    "too important": ({"spec.priority": 1001}, "spec.priority", "less than or equal to 1000"),
+    "not important at all": ({"spec.priority": -1001}, "spec.priority", "greater than or equal to -1000"),
+    "half a priority": ({"spec.priority": 0.5}, "spec.priority", "must be of type integer"),
+    "a group that is no label": (
+        {"spec.concurrencyGroup": "feature/x"},
+        "spec.concurrencyGroup",
+        "must have at most 63 letters, digits, '-', '_' and '.'",
+    ),
+    "an empty group": ({"spec.concurrencyGroup": ""}, "spec.concurrencyGroup", "at least 1 char"),
+    "a policy without a group": (
+        {"spec.concurrencyPolicy": "Replace"},
+        "spec.concurrencyPolicy",
+        "means nothing without concurrencyGroup: name the group, or take the policy out",
+    ),
+    "a policy there is not": (
+        {"spec.concurrencyGroup": "a", "spec.concurrencyPolicy": "Forbid"},
+        "spec.concurrencyPolicy",
+        'supported values: "Queue", "Replace"',
+    ),
+    "suspend in words": ({"spec.suspend": "yes"}, "spec.suspend", "must be of type boolean"),
+    "gone before it ended": (
+        {"spec.ttlSecondsAfterFinished": -1},
+        "spec.ttlSecondsAfterFinished",
+        "greater than or equal to 0",
+    ),
+    "gone after the end of time": (
+        {"spec.ttlSecondsAfterFinished": 2147483648},
+        "spec.ttlSecondsAfterFinished",
+        "less than or equal to 2147483647",
+    ),
+    "silence in words": ({"spec.noOutputTimeout": "never"}, "spec.noOutputTimeout", DURATION),
 }
 
 

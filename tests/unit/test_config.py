@@ -33,6 +33,9 @@ def test_one_variable_is_enough() -> None:
     assert settings.watch_namespaces == ()
     assert (settings.workers, settings.max_concurrent_builds) == (16, 10)
     assert (settings.timeout, settings.start_timeout) == (3600.0, 600.0)
+    assert settings.max_concurrent_builds_per_namespace is None
+    assert settings.retry_limit == 2
+    assert (settings.keep_succeeded_pods, settings.keep_failed_pods) == (3600.0, 86400.0)
     assert settings.host_users is None
     assert settings.resources == BUILD_RESOURCES
 
@@ -52,10 +55,19 @@ def test_the_default_resources_always_bound_memory_and_storage() -> None:
         ("max_concurrent_builds", "0", None),
         ("max_concurrent_builds", "25", 25),
         ("max_concurrent_builds", "", 10),
+        ("max_concurrent_builds_per_namespace", "0", None),
+        ("max_concurrent_builds_per_namespace", "3", 3),
         ("operator_image_pull_policy", "Always", "Always"),
         ("executor_variant", "chainguard", "chainguard"),
         ("timeout", "1h30m", 5400.0),
         ("start_timeout", "90s", 90.0),
+        ("retry_limit", "0", 0),
+        ("retry_limit", "10", 10),
+        ("keep_succeeded_pods", "0s", 0.0),
+        ("keep_succeeded_pods", "never", None),
+        ("keep_succeeded_pods", "", 3600.0),
+        ("keep_failed_pods", "168h", 604800.0),
+        ("keep_failed_pods", "never", None),
         ("host_users", "false", False),
         ("host_users", "true", True),
         ("image_volumes", "true", True),
@@ -82,6 +94,12 @@ def test_reads_resources_as_json() -> None:
         ("workers", "many", "should be a valid integer"),
         ("workers", "0", "greater than or equal to 1"),
         ("max_concurrent_builds", "-1", "greater than or equal to 1"),
+        ("max_concurrent_builds_per_namespace", "-1", "greater than or equal to 1"),
+        ("retry_limit", "-1", "greater than or equal to 0"),
+        ("retry_limit", "11", "less than or equal to 10"),
+        ("keep_succeeded_pods", "forever", "'forever' is not a duration"),
+        ("keep_failed_pods", "-1h", "'-1h' is not a duration"),
+        ("keep_failed_pods", "9000h", "less than or equal to"),
         ("operator_image_pull_policy", "always", "'Always', 'IfNotPresent' or 'Never'"),
         ("executor_variant", "buildah", "'osscontainertools', 'chainguard' or 'google'"),
         ("timeout", "90", "'90' is not a duration"),

@@ -238,12 +238,14 @@ def table_rows(file: str) -> list[list[str]]:
 def test_the_reference_of_reasons_is_what_the_code_says() -> None:
     assert set(names.REASON_DOCS) == set(names.Reason)
     expected = [[f"`{reason}`", doc.meaning, doc.who, doc.how] for reason, doc in names.REASON_DOCS.items()]
-    assert table_rows("reasons.md") == expected
+    # What is tried again stands in a column of its own, which the tests of the documentation compare.
+    assert [row[:-1] for row in table_rows("reasons.md")] == expected
 
 
 def test_the_reference_of_names_lists_every_name_and_no_other() -> None:
     constants = {value for key, value in vars(names).items() if key.isupper() and isinstance(value, str)}
-    enums = {member.value for kind in (names.Phase, names.ConditionType, names.EventReason) for member in kind}
+    kinds = (names.Phase, names.ConditionType, names.EventReason, names.RunCause)
+    enums = {member.value for kind in kinds for member in kind}
     # The prefix of all our annotations stands in the text below their table.
     expected = (constants - {names.ANNOTATION_PREFIX}) | enums
     assert {row[0].strip("`") for row in table_rows("names.md")} == expected

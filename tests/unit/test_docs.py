@@ -10,7 +10,8 @@ import yaml
 
 from imagebuild_operator import config
 from imagebuild_operator.api import crd, names, v1alpha1
-from imagebuild_operator.core import decisions, observe, runs
+from imagebuild_operator.core import decisions, inputs, observe, queueing, retry
+from imagebuild_operator.core.retry import FailureClass
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES: Final = sorted(
@@ -65,9 +66,16 @@ def test_every_label_and_annotation_is_one_of_the_api(page: Path) -> None:
 
 
 def our_words() -> set[str]:
-    enums = (names.Reason, names.EventReason, names.Phase, names.ConditionType)
+    enums = (
+        names.Reason,
+        names.EventReason,
+        names.Phase,
+        names.ConditionType,
+        names.RunCause,
+        names.ConcurrencyPolicy,
+    )
     reasons = {member.value for enum in enums for member in enum}
-    modules = (names, v1alpha1, config, decisions, observe)
+    modules = (names, v1alpha1, config, decisions, observe, queueing)
     return reasons | {names.KIND}.union(*(vars(module).keys() for module in modules))
 
 
@@ -180,6 +188,39 @@ def test_the_page_about_failures_speaks_of_every_reason_but_success_and_building
 
 
 def test_the_page_about_runs_names_every_input() -> None:
-    inputs = {f"spec.{'.'.join(path)}" for path in runs._INPUTS if schema_has(f"spec.{'.'.join(path)}")}
-    assert len(inputs) > 5
-    assert inputs <= code_in(ROOT / "docs" / "explanation" / "runs.md")
+    fields = {f"spec.{'.'.join(path)}" for path in inputs._INPUTS if schema_has(f"spec.{'.'.join(path)}")}
+    assert len(fields) > 5
+    assert fields <= code_in(ROOT / "docs" / "explanation" / "runs.md")
+
+
+def test_the_page_about_runs_names_every_field_that_never_starts_one() -> None:
+    fields = {f"spec.{name}" for name in inputs._NOT_THE_BUILD}
+    assert all(schema_has(field) for field in fields)
+    assert fields <= code_in(ROOT / "docs" / "explanation" / "runs.md")
+
+
+def rows(page: Path, heading: str) -> list[list[str]]:
+    """The cells of the table that follows a heading, its own two lines left out."""
+    section = f"\n{page.read_text()}".partition(f"\n{heading}\n")[2].partition("\n#")[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+
+
+TRIED_AGAIN: Final = {
+    FailureClass.TRANSIENT: "up to `spec.retry.limit` times",
+    FailureClass.DISRUPTION: f"up to {retry.DISRUPTIONS} times",
+    FailureClass.MEMORY: "no",
+    FailureClass.MISSING: "no",
+    FailureClass.THEIRS: "no",
+}
+
+
+def test_the_reference_of_reasons_says_what_is_tried_again() -> None:
+    table = rows(ROOT / "docs" / "reference" / "reasons.md", "# Reasons")
+    expected = {f"`{reason}`": TRIED_AGAIN[kind] for reason, kind in retry.CLASSES.items()}
+    assert {row[0]: row[-1] for row in table if row[-1] != "-"} == expected
+
+
+def test_the_reference_of_names_has_the_causes_of_runs() -> None:
+    table = rows(ROOT / "docs" / "reference" / "names.md", "## Causes")
+    assert [row[0] for row in table] == [f"`{cause}`" for cause in names.RunCause]

@@ -51,7 +51,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "imagebuild-operator.rules" -}}
 - apiGroups: [imagebuild.dev]
   resources: [imagebuilds]
-  verbs: [get, list, watch]
+  # delete is for spec.ttlSecondsAfterFinished alone.
+  verbs: [get, list, watch, delete]
 - apiGroups: [imagebuild.dev]
   resources: [imagebuilds/status]
   verbs: [patch]

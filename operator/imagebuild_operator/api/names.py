@@ -24,10 +24,12 @@ LABEL_MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 LABEL_BUILD: Final = f"{GROUP}/build"
 LABEL_RUN: Final = f"{GROUP}/run"
 LABEL_ATTEMPT: Final = f"{GROUP}/attempt"
+LABEL_CONCURRENCY_GROUP: Final = f"{GROUP}/concurrency-group"
 
 ANNOTATION_PREFIX: Final = f"{GROUP}/"
 ANNOTATION_RUN: Final = f"{GROUP}/run"
 ANNOTATION_REQUESTED_AT: Final = f"{GROUP}/requestedAt"
+ANNOTATION_CANCEL_REQUESTED_AT: Final = f"{GROUP}/cancelRequestedAt"
 ANNOTATION_FILE_PREFIX: Final = f"{GROUP}/file-"
 ANNOTATION_SAFE_TO_EVICT: Final = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 
@@ -43,11 +45,18 @@ class Phase(StrEnum):
     BUILDING = "Building"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
+    CANCELLED = "Cancelled"
+    SUSPENDED = "Suspended"
 
     @property
     def finished(self) -> bool:
+        """Whether the latest run has ended, and nothing is due."""
+        return self in (Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED)
+
+    @property
+    def at_rest(self) -> bool:
         """Whether nothing more happens until the user changes something."""
-        return self in (Phase.SUCCEEDED, Phase.FAILED)
+        return self.finished or self is Phase.SUSPENDED
 
 
 class ConditionType(StrEnum):
@@ -66,11 +75,22 @@ class Reason(StrEnum):
     BUILDING = "Building"
     POD_NOT_STARTING = "PodNotStarting"
     POD_FORBIDDEN = "PodForbidden"
+    POD_TERMINATING = "PodTerminating"
+    SCHEDULING_GATED = "SchedulingGated"
+    RETRYING = "Retrying"
+    SUSPENDED = "Suspended"
     SUCCEEDED = "Succeeded"
+    CANCELLED = "Cancelled"
+    SUPERSEDED = "Superseded"
     BUILD_FAILED = "BuildFailed"
+    REGISTRY_UNAVAILABLE = "RegistryUnavailable"
+    RATE_LIMITED = "RateLimited"
     OUT_OF_MEMORY = "OutOfMemory"
+    OUT_OF_STORAGE = "OutOfStorage"
     TIMEOUT = "Timeout"
     START_TIMEOUT = "StartTimeout"
+    NO_OUTPUT = "NoOutput"
+    DISRUPTED = "Disrupted"
     EVICTED = "Evicted"
     POD_LOST = "PodLost"
     POD_REJECTED = "PodRejected"
@@ -83,6 +103,24 @@ class EventReason(StrEnum):
 
     STARTED = "Started"
     OUT_OF_MEMORY_SURVIVED = "OutOfMemorySurvived"
+    UP_TO_DATE = "UpToDate"
+    TTL_IGNORED = "TTLIgnored"
+
+
+class RunCause(StrEnum):
+    """What a run was started by."""
+
+    CREATED = "Created"
+    INPUTS_CHANGED = "InputsChanged"
+    SPEC_CHANGED = "SpecChanged"
+    REQUESTED = "Requested"
+
+
+class ConcurrencyPolicy(StrEnum):
+    """What a new build of a concurrency group does to the older ones."""
+
+    QUEUE = "Queue"
+    REPLACE = "Replace"
 
 
 @dataclass(frozen=True)
@@ -96,9 +134,10 @@ class ReasonDoc:
 
 REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
     Reason.QUEUED: ReasonDoc(
-        "The build waits because the operator's limit of running builds is reached.",
+        "The build waits for its turn: a limit of running builds is reached, or another build of its "
+        "`spec.concurrencyGroup` runs. The message says which, and its place.",
         "nobody",
-        "Wait, or ask the platform team to raise `limits.maxConcurrentBuilds`.",
+        "Wait, raise `spec.priority`, or ask the platform team to raise `limits.maxConcurrentBuilds`.",
     ),
     Reason.BUILDING: ReasonDoc("The build Pod was asked for, or runs.", "nobody", "Wait."),
     Reason.POD_NOT_STARTING: ReasonDoc(
@@ -114,7 +153,38 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
         "Free quota, let the namespace admit Pods at the `baseline` level, or create what is missing. Tried again "
         "until `spec.startTimeout`.",
     ),
+    Reason.POD_TERMINATING: ReasonDoc(
+        "The Pod was asked to go but does not: its node is lost, or a finalizer holds it. The operator never deletes a "
+        "Pod by force, since its containers may still run.",
+        "platform team",
+        "Bring the node back, or make sure that it is off and remove the Node; the build then goes on by itself.",
+    ),
+    Reason.SCHEDULING_GATED: ReasonDoc(
+        "The Pod has scheduling gates: a queueing system such as Kueue has not admitted it yet. No timeout runs.",
+        "nobody",
+        "Wait, or look at the queue that holds it.",
+    ),
+    Reason.RETRYING: ReasonDoc(
+        "An attempt failed for a reason that may pass by itself; the next one starts at `status.run.nextAttemptTime`.",
+        "nobody",
+        "Wait; `status.failure` says what the last attempt failed with.",
+    ),
+    Reason.SUSPENDED: ReasonDoc(
+        "`spec.suspend` is true: what was due does not start, and what ran was stopped.",
+        "user",
+        "Set `spec.suspend` to false.",
+    ),
     Reason.SUCCEEDED: ReasonDoc("The image was pushed; its digest is in `status.digest`.", "nobody", "-"),
+    Reason.CANCELLED: ReasonDoc(
+        "The run was ended by `imagebuild.dev/cancelRequestedAt`.",
+        "user",
+        "Set `imagebuild.dev/requestedAt`, or change the spec, to build again.",
+    ),
+    Reason.SUPERSEDED: ReasonDoc(
+        "A newer build of the same `spec.concurrencyGroup`, with the policy `Replace`, took this one's place.",
+        "nobody",
+        "Nothing, or set `imagebuild.dev/requestedAt` to build this one after all.",
+    ),
     Reason.BUILD_FAILED: ReasonDoc(
         "Fetching the source, the Dockerfile, or the push failed; the message and `status.failure.logTail` say where.",
         "user",
@@ -126,6 +196,21 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
         "Raise `spec.resources.limits.memory` (or `spec.sourceResources` when the message names the source); a raised "
         "limit alone builds again.",
     ),
+    Reason.REGISTRY_UNAVAILABLE: ReasonDoc(
+        "A registry answered with an error of its own (5xx) or not at all.",
+        "platform team",
+        "Tried again by itself, `spec.retry.limit` times; then mend the registry and set `imagebuild.dev/requestedAt`.",
+    ),
+    Reason.RATE_LIMITED: ReasonDoc(
+        "A registry refused further requests for now (429).",
+        "platform team",
+        "Tried again by itself, `spec.retry.limit` times; log in, or pull through a mirror.",
+    ),
+    Reason.OUT_OF_STORAGE: ReasonDoc(
+        "The build went over its limit of ephemeral storage.",
+        "user",
+        "Raise `spec.resources.limits.ephemeral-storage`; that alone builds again.",
+    ),
     Reason.TIMEOUT: ReasonDoc(
         "The build did not end within `spec.timeout`.", "user", "Raise `spec.timeout`, or make the build faster."
     ),
@@ -134,15 +219,25 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
         "user",
         "Create what is missing, then change the spec or set `imagebuild.dev/requestedAt`.",
     ),
+    Reason.NO_OUTPUT: ReasonDoc(
+        "The build logged nothing for `spec.noOutputTimeout`.",
+        "user",
+        "Find out what hangs in the last step of the log, or raise `spec.noOutputTimeout`.",
+    ),
+    Reason.DISRUPTED: ReasonDoc(
+        "The cluster took the Pod away: a drain, a preemption or a taint; the message is its own.",
+        "nobody",
+        "Tried again by itself, at most 3 times a run; then set `imagebuild.dev/requestedAt`.",
+    ),
     Reason.EVICTED: ReasonDoc(
-        "The kubelet evicted the Pod, mostly for going over its ephemeral storage.",
-        "user or platform team",
-        "Raise `spec.resources.limits.ephemeral-storage`, or give the nodes more room.",
+        "The kubelet evicted the Pod because its node ran short of memory, disk or processes.",
+        "platform team",
+        "Tried again by itself, at most 3 times a run; give the nodes more room, or the build higher requests.",
     ),
     Reason.POD_LOST: ReasonDoc(
         "The Pod was deleted, or its node went away, before the build ended.",
-        "user",
-        "Set `imagebuild.dev/requestedAt` to build again.",
+        "user or platform team",
+        "Tried again by itself, at most 3 times a run; then set `imagebuild.dev/requestedAt`.",
     ),
     Reason.POD_REJECTED: ReasonDoc(
         "The API server or the kubelet refuses the Pod as it is; the message is its own.",

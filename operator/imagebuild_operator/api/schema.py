@@ -147,6 +147,13 @@ LABEL_VALUES: Final[Schema] = rule(
     "values must have at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends",
 )
 
+LABEL_VALUE: Final[Schema] = rules(
+    rule(
+        f"self.matches('^{_QUALIFIED_NAME}$')",
+        "must have at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends",
+    )
+)
+
 NOT_OURS: Final[Schema] = rule(
     "self.all(k, !k.startsWith('imagebuild.dev/') && k != 'app.kubernetes.io/managed-by' && "
     "!k.startsWith('container.apparmor.security.beta.kubernetes.io/'))",

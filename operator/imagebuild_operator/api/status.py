@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from imagebuild_operator.api.fields import Model
-from imagebuild_operator.api.names import Phase
+from imagebuild_operator.api.names import Phase, RunCause
 from imagebuild_operator.api.schema import atomic_list, map_list
 
 Message = Annotated[str, StringConstraints(max_length=1024)]
@@ -32,13 +32,25 @@ class InputHash(Model):
 
     field: Word = Field(description="The field of the spec.")
     hash: Digest = Field(description="Hash of its stored JSON.")
+    value: Word | None = Field(
+        default=None, description="Its beginning, for source.git.revision, target and executor.image only."
+    )
 
 
 class Attempt(Model):
     """One Pod of a run."""
 
     number: int = Field(description="Counts from 1 within the run.")
-    start_time: Time = Field(description="When the attempt was recorded.")
+    start_time: Time = Field(description="When the attempt was recorded, or is to start.")
+    completion_time: Time | None = Field(default=None, description="When its end was recorded.")
+    reason: Word | None = Field(default=None, description="Why it ended; see the reference of reasons.")
+
+
+class Retries(Model):
+    """How much of its budgets a run has used up."""
+
+    failures: int | None = Field(default=None, description="Attempts after a failure, of at most spec.retry.limit.")
+    disruptions: int | None = Field(default=None, description="Attempts after the cluster took the Pod away, of 3.")
 
 
 class Run(Model):
@@ -54,25 +66,53 @@ class Run(Model):
     requested_at: Annotated[str, StringConstraints(max_length=256)] | None = Field(
         default=None, description="The request (annotation imagebuild.dev/requestedAt) that this run answers."
     )
-    queued_time: Time | None = Field(
-        default=None, description="Since when the run has waited for its turn; decides the order."
+    cause: RunCause | None = Field(
+        default=None, description="What started it: Created, InputsChanged, SpecChanged (after a failure) or Requested."
     )
-    attempt: int = Field(description="Number of the current attempt; 0 while the run is queued.")
+    changed: Annotated[list[Annotated[str, StringConstraints(max_length=192)]], Field(max_length=16)] | None = Field(
+        default=None, description="The inputs that differ from the run before.", json_schema_extra=atomic_list()
+    )
+    queued_time: Time | None = Field(
+        default=None, description="When the run was recorded, or last came into the queue."
+    )
+    turn: int | None = Field(
+        default=None,
+        description="Its turn in the fair order between namespaces, lower first; given when it is recorded.",
+    )
+    attempt: int = Field(description="Number of the latest attempt; 0 before the first.")
     attempts: Annotated[list[Attempt], Field(max_length=8)] | None = Field(
         default=None, description="The latest attempts, newest first.", json_schema_extra=atomic_list()
     )
     pod_name: Annotated[str, StringConstraints(max_length=63)] | None = Field(
-        default=None, description="Name of the attempt's Pod."
+        default=None, description="Name of the attempt's Pod; absent while the run waits for its turn or is suspended."
+    )
+    next_attempt_time: Time | None = Field(
+        default=None, description="When the attempt starts, while it waits after a failed one."
+    )
+    retries: Retries | None = Field(
+        default=None, description="Further attempts so far, by what they are counted against."
     )
     start_time: Time | None = Field(default=None, description="When the first attempt was recorded.")
     completion_time: Time | None = Field(default=None, description="When the result was recorded.")
     duration: Annotated[str, StringConstraints(max_length=32)] | None = Field(
         default=None, description="From startTime to completionTime, for people, e.g. 1m32s."
     )
+    reason: Word | None = Field(default=None, description="Why the run ended: Succeeded, or the reason of its failure.")
+
+
+class PastRun(Model):
+    """One finished run."""
+
+    number: int = Field(description="Number of the run.")
+    cause: RunCause | None = Field(default=None, description="What started it.")
+    digest: Digest | None = Field(default=None, description="Digest of the image it pushed.")
+    reason: Word = Field(description="Why it ended: Succeeded, or the reason of its failure.")
+    start_time: Time | None = Field(default=None, description="When its first attempt was recorded.")
+    completion_time: Time = Field(description="When its result was recorded.")
 
 
 class Failure(Model):
-    """Why the latest run failed; absent when it did not."""
+    """Why the latest attempt that failed did; absent when none of the latest run has."""
 
     reason: Word = Field(description="One CamelCase word; see the reference of reasons.")
     message: Annotated[str, StringConstraints(max_length=512)] = Field(description="The same in a sentence.")
@@ -109,7 +149,9 @@ class ImageBuildStatus(Model):
         json_schema_extra=map_list("type"),
     )
     run: Run | None = Field(default=None, description="The latest run.")
-    failure: Failure | None = Field(default=None, description="Why the latest run failed.")
+    failure: Failure | None = Field(
+        default=None, description="Why the latest attempt of the run failed; absent once the run succeeds."
+    )
     image: Annotated[str, StringConstraints(max_length=640)] | None = Field(
         default=None, description="The pushed image by digest, repository@sha256:..."
     )
@@ -120,4 +162,11 @@ class ImageBuildStatus(Model):
     source: BuiltSource | None = Field(default=None, description="What the image was built from.")
     last_handled_request: Annotated[str, StringConstraints(max_length=256)] | None = Field(
         default=None, description="The latest value of the annotation imagebuild.dev/requestedAt that was acted on."
+    )
+    last_handled_cancel: Annotated[str, StringConstraints(max_length=256)] | None = Field(
+        default=None,
+        description="The latest value of the annotation imagebuild.dev/cancelRequestedAt that was acted on.",
+    )
+    history: Annotated[list[PastRun], Field(max_length=5)] | None = Field(
+        default=None, description="The latest finished runs, newest first.", json_schema_extra=atomic_list()
     )

@@ -10,11 +10,22 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from imagebuild_operator.api.fields import Duration, Image, KeyReference, LabelKey, LocalObjectReference, Model, Path
+from imagebuild_operator.api.names import ConcurrencyPolicy
 from imagebuild_operator.api.pod import Executor, PodTemplate, Resources
 from imagebuild_operator.api.registries import CABundle, Cache, Mirror, Registries
-from imagebuild_operator.api.schema import atomic_list, map_list, rule, rules
+from imagebuild_operator.api.schema import LABEL_VALUE, atomic_list, map_list, rule, rules
 from imagebuild_operator.api.source import GitSource, InlineFile, InlineSource, Source
-from imagebuild_operator.api.status import Attempt, BuiltSource, Condition, Failure, ImageBuildStatus, InputHash, Run
+from imagebuild_operator.api.status import (
+    Attempt,
+    BuiltSource,
+    Condition,
+    Failure,
+    ImageBuildStatus,
+    InputHash,
+    PastRun,
+    Retries,
+    Run,
+)
 
 __all__ = [
     "Attempt",
@@ -36,9 +47,12 @@ __all__ = [
     "LocalObjectReference",
     "Mirror",
     "Output",
+    "PastRun",
     "PodTemplate",
     "Registries",
     "Resources",
+    "Retries",
+    "Retry",
     "Run",
     "Source",
 ]
@@ -90,6 +104,17 @@ class Output(Model):
     )
 
 
+class Retry(Model):
+    """How often a failed build is tried again."""
+
+    limit: Annotated[int, Field(ge=0, le=10)] | None = Field(
+        default=None,
+        description="How many further attempts a run has after failures that may pass by themselves, such as a "
+        "registry that answers 500. Others end it at once. Attempts after the cluster took the Pod away are counted "
+        "apart. Default: 2.",
+    )
+
+
 class ImageBuildSpec(Model):
     """What to build, how, and where to push it."""
 
@@ -136,6 +161,34 @@ class ImageBuildSpec(Model):
         description="How long the Pod may fail to start: a missing Secret, no node, an image that cannot be pulled. "
         "Default: 10m.",
     )
+    no_output_timeout: Duration | None = Field(
+        default=None, description="Ends a build whose log has no new line for so long, e.g. 30m. Default: never."
+    )
+    retry: Retry | None = Field(default=None, description="How often a failed build is tried again.")
+    priority: Annotated[int, Field(ge=-1000, le=1000)] | None = Field(
+        default=None, description="Builds that wait with a higher priority start first, in all namespaces. Default: 0."
+    )
+    concurrency_group: (
+        Annotated[str, StringConstraints(min_length=1, max_length=63), Field(json_schema_extra=LABEL_VALUE)] | None
+    ) = Field(
+        default=None,
+        description="Builds of one group in this namespace run one after another, e.g. all that push to the same tag.",
+    )
+    concurrency_policy: ConcurrencyPolicy | None = Field(
+        default=None,
+        description="Queue: a build of the group waits for the older ones. Replace: it cancels them, waiting or "
+        "running, and starts when their Pods are gone. Default: Queue.",
+    )
+    suspend: bool | None = Field(
+        default=None,
+        description="true holds the build: nothing starts, and a running Pod is stopped; false goes on with the next "
+        "attempt. A finished result stays as it is. Default: false.",
+    )
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=2147483647)] | None = Field(
+        default=None,
+        description="Deletes this ImageBuild so many seconds after its run ended, however it ended. Not acted upon for "
+        "objects that Flux or Argo CD tracks, which would create them anew. Default: never.",
+    )
     pod_template: PodTemplate | None = Field(
         default=None, description="Scheduling, labels and identity of the build Pod."
     )
@@ -144,7 +197,16 @@ class ImageBuildSpec(Model):
 class ImageBuild(Model):
     """A container image to build inside the cluster with kaniko and to push to a registry."""
 
-    spec: ImageBuildSpec = Field(description="What to build, how, and where to push it.")
+    spec: ImageBuildSpec = Field(
+        description="What to build, how, and where to push it.",
+        json_schema_extra=rules(
+            rule(
+                "!has(self.concurrencyPolicy) || has(self.concurrencyGroup)",
+                "means nothing without concurrencyGroup: name the group, or take the policy out",
+            )
+            | {"fieldPath": ".concurrencyPolicy"}
+        ),
+    )
     status: ImageBuildStatus | None = Field(
         default=None, description="What became of it; written by the operator only."
     )

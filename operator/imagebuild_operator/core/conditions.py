@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
+from typing import Final, assert_never
 
 from imagebuild_operator.api.names import ConditionType, Phase, Reason
 from imagebuild_operator.api.v1alpha1 import Condition
+from imagebuild_operator.core.outcome import clip
 from imagebuild_operator.core.times import format_time
 
 
@@ -27,14 +28,25 @@ class Pushed:
 
 @dataclass(frozen=True)
 class Stalled:
-    """The latest run failed for good: only a change by the user goes on."""
+    """The latest run failed for good or was cancelled: only a change by the user goes on."""
 
     reason: Reason
     message: str
     detail: str
 
 
-State = InProgress | Pushed | Stalled
+@dataclass(frozen=True)
+class Held:
+    """The build is suspended, and a run is due or was stopped."""
+
+    message: str
+
+
+State = InProgress | Pushed | Stalled | Held
+
+# A long message stands in full in one condition only.
+SHORT_BYTES: Final = 256
+_PENDING: Final = (Reason.POD_NOT_STARTING, Reason.POD_FORBIDDEN, Reason.RETRYING)
 
 
 def phase_of(state: State) -> Phase:
@@ -42,14 +54,16 @@ def phase_of(state: State) -> Phase:
     match state:
         case Pushed():
             return Phase.SUCCEEDED
+        case Stalled(reason=Reason.CANCELLED | Reason.SUPERSEDED):
+            return Phase.CANCELLED
         case Stalled():
             return Phase.FAILED
-        case InProgress(reason=Reason.QUEUED):
+        case Held():
+            return Phase.SUSPENDED
+        case InProgress(reason=Reason.QUEUED | Reason.SCHEDULING_GATED):
             return Phase.QUEUED
-        case InProgress(reason=Reason.POD_NOT_STARTING | Reason.POD_FORBIDDEN):
-            return Phase.PENDING
-        case InProgress():
-            return Phase.BUILDING
+        case InProgress(reason=reason):
+            return Phase.PENDING if reason in _PENDING else Phase.BUILDING
         case _:
             assert_never(state)
 
@@ -62,9 +76,10 @@ def derive(state: State, *, previous: Sequence[Condition] | None, generation: in
     """
     match state:
         case InProgress(reason, message):
+            short = clip(message, SHORT_BYTES)
             rows = [
-                (ConditionType.SUCCEEDED, "Unknown", reason, message),
-                (ConditionType.READY, "Unknown", reason, message),
+                (ConditionType.SUCCEEDED, "Unknown", reason, short),
+                (ConditionType.READY, "Unknown", reason, short),
                 (ConditionType.RECONCILING, "True", reason, message),
             ]
         case Pushed(message):
@@ -73,10 +88,16 @@ def derive(state: State, *, previous: Sequence[Condition] | None, generation: in
                 (ConditionType.READY, "True", Reason.SUCCEEDED, message),
             ]
         case Stalled(reason, message, detail):
+            short = clip(message, SHORT_BYTES)
             rows = [
-                (ConditionType.SUCCEEDED, "False", reason, message),
-                (ConditionType.READY, "False", reason, message),
+                (ConditionType.SUCCEEDED, "False", reason, short),
+                (ConditionType.READY, "False", reason, short),
                 (ConditionType.STALLED, "True", reason, detail),
+            ]
+        case Held(message):
+            rows = [
+                (ConditionType.SUCCEEDED, "Unknown", Reason.SUSPENDED, message),
+                (ConditionType.READY, "Unknown", Reason.SUSPENDED, message),
             ]
         case _:
             assert_never(state)

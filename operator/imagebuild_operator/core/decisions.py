@@ -1,7 +1,8 @@
 """The closed set of things the operator can do next for one build. Each is one effect or one look."""
 
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 
 from imagebuild_operator.api.v1alpha1 import ImageBuildStatus
 
@@ -39,6 +40,18 @@ class FetchLog:
 
 
 @dataclass(frozen=True)
+class FetchLastOutput:
+    """When the container last logged something decides whether it hangs.
+
+    `since` is its start: the answer when it has said nothing yet.
+    """
+
+    pod_name: str
+    container: str
+    since: datetime
+
+
+@dataclass(frozen=True)
 class FetchWarnings:
     """The Pod does not start: its Warning Events say why."""
 
@@ -47,11 +60,18 @@ class FetchWarnings:
 
 @dataclass(frozen=True)
 class Announcement:
-    """A Kubernetes Event to post once the status that it speaks of is stored."""
+    """A Kubernetes Event to post once the status that it speaks of is stored.
+
+    Attributes:
+        reason: one CamelCase word.
+        note: the sentence people read.
+        about: what it tells of, e.g. `run 3`: told again, it is the same Event.
+        warning: whether somebody should look at it.
+    """
 
     reason: str
     note: str
-    run: int
+    about: str
     warning: bool = False
 
 
@@ -59,18 +79,26 @@ class Announcement:
 class Result:
     """A run that ends with this write, for the metrics."""
 
-    succeeded: bool
+    outcome: Literal["succeeded", "failed", "cancelled"]
     reason: str
     seconds: float
 
 
 @dataclass(frozen=True)
 class WriteStatus:
-    """Replace the status, guarded by the resourceVersion it was decided from."""
+    """Replace the status, guarded by the resourceVersion it was decided from.
+
+    Attributes:
+        status: the whole of it.
+        announcements: Events to post when it is stored.
+        result: of the run that ends with this write.
+        waited: seconds that the run, whose first attempt this write records, waited for its turn.
+    """
 
     status: ImageBuildStatus
     announcements: tuple[Announcement, ...] = ()
     result: Result | None = None
+    waited: float | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +117,11 @@ class DeletePod:
     uid: str
 
 
-Look = AskSlot | FetchBuild | FetchPod | FetchLog | FetchWarnings
-Effect = WriteStatus | CreatePod | DeletePod
+@dataclass(frozen=True)
+class DeleteBuild:
+    """Its time to live is over: delete the ImageBuild, if it is still the copy that was decided from."""
+
+
+Look = AskSlot | FetchBuild | FetchPod | FetchLog | FetchLastOutput | FetchWarnings
+Effect = WriteStatus | CreatePod | DeletePod | DeleteBuild
 Decision = Wait | Look | Effect

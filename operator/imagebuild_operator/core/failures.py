@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from imagebuild_operator.api.names import Reason
+from imagebuild_operator.core import registry_errors
 from imagebuild_operator.core.pods import ContainerView, PodView
 from imagebuild_operator.pod.prepared import PrepareFailure, parse_result
 
@@ -74,6 +75,18 @@ def _deleted(evidence: Evidence) -> bool:
     return finished is None or finished >= asked
 
 
+def _disrupted(evidence: Evidence) -> bool:
+    return bool(evidence.pod.disruption) and _deleted(evidence)
+
+
+def _short_of_room(evidence: Evidence) -> bool:
+    """The kubelet evicts for its node's sake with a DisruptionTarget condition, and for a limit without one.
+
+    (kubernetes, pkg/kubelet/eviction/eviction_manager.go)
+    """
+    return evidence.pod.reason == "Evicted" and bool(evidence.pod.disruption)
+
+
 def _pod_reason(*reasons: str) -> Callable[[Evidence], bool]:
     return lambda evidence: evidence.pod.reason in reasons
 
@@ -96,6 +109,15 @@ def _explain_memory(evidence: Evidence) -> Explanation:
         f"The build was killed at its memory limit (exit code {evidence.exit_code}).",
         "Raise spec.resources.limits.memory; that alone builds again.",
     )
+
+
+def _said(matches: Callable[[str], bool]) -> Callable[[Evidence], bool]:
+    """Whether the executor's own last words match; its own errors end with exit code 1."""
+    return lambda evidence: evidence.exit_code == 1 and matches(error_line(evidence.log))
+
+
+def _explain_registry(what: str, hint: str) -> Callable[[Evidence], Explanation]:
+    return lambda evidence: Explanation(f"{what}: {error_line(evidence.log)}", hint)
 
 
 def _pod_message(what: str, hint: str) -> Callable[[Evidence], Explanation]:
@@ -121,26 +143,22 @@ def _explain_build(evidence: Evidence) -> Explanation:
     return Explanation(f"The build failed with exit code {evidence.exit_code}" + (f": {said}" if said else "."))
 
 
-# The kubelet's own refusals (pkg/kubelet/lifecycle/predicate.go) come as Out of <resource> and these.
-_KUBELET_REFUSALS: Final = (
-    "OutOfcpu",
-    "OutOfmemory",
-    "OutOfpods",
-    "OutOfephemeral-storage",
-    "NodeAffinity",
-    "UnexpectedAdmissionError",
-    "PodFeatureUnsupported",
-    "PodOSNotSupported",
-)
+# The kubelet's own refusals (pkg/kubelet/lifecycle/predicate.go): the room that the scheduler saw was taken meanwhile,
+# or the node cannot run such a Pod at all.
+_NO_ROOM_LEFT: Final = ("OutOfcpu", "OutOfmemory", "OutOfpods", "OutOfephemeral-storage", "NodeAffinity")
+_NEVER_HERE: Final = ("UnexpectedAdmissionError", "PodFeatureUnsupported", "PodOSNotSupported")
+_BUILD_AGAIN: Final = "Set the annotation imagebuild.dev/requestedAt to build again."
 
 CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
+        Reason.DISRUPTED,
+        _disrupted,
+        lambda evidence: Explanation(f"The cluster took the Pod away: {evidence.pod.disruption}", _BUILD_AGAIN),
+    ),
+    Cause(
         Reason.POD_LOST,
         _deleted,
-        lambda _: Explanation(
-            "The Pod was deleted before the build ended.",
-            "Set the annotation imagebuild.dev/requestedAt to build again.",
-        ),
+        lambda _: Explanation("The Pod was deleted before the build ended.", _BUILD_AGAIN),
     ),
     Cause(
         Reason.TIMEOUT,
@@ -149,21 +167,44 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(
         Reason.EVICTED,
-        _pod_reason("Evicted", "Preempting"),
-        _pod_message("The Pod was evicted", "Raise spec.resources.limits.ephemeral-storage if the message names it."),
+        _short_of_room,
+        _pod_message("The node ran short and evicted the Pod", "Give the nodes more room, or raise spec.resources."),
+    ),
+    Cause(
+        Reason.OUT_OF_STORAGE,
+        _pod_reason("Evicted"),
+        _pod_message("The Pod was evicted", "Raise spec.resources.limits.ephemeral-storage."),
+    ),
+    Cause(
+        Reason.DISRUPTED, _pod_reason("Preempting"), _pod_message("The node made room for another Pod", _BUILD_AGAIN)
     ),
     Cause(
         Reason.POD_LOST,
         _pod_reason("NodeLost", "NodeShutdown", "Terminated", "Shutdown"),
-        _pod_message("The Pod's node went away", "Set the annotation imagebuild.dev/requestedAt to build again."),
+        _pod_message("The Pod's node went away", _BUILD_AGAIN),
+    ),
+    Cause(
+        Reason.DISRUPTED,
+        _pod_reason(*_NO_ROOM_LEFT),
+        _pod_message("The node had no room left for the Pod", _BUILD_AGAIN),
     ),
     Cause(
         Reason.POD_REJECTED,
-        _pod_reason(*_KUBELET_REFUSALS),
+        _pod_reason(*_NEVER_HERE),
         _pod_message("The node refused the Pod", "Check spec.resources and spec.podTemplate."),
     ),
     Cause(Reason.OUT_OF_MEMORY, _out_of_memory, _explain_memory),
     Cause(Reason.BUILD_FAILED, lambda evidence: evidence.preparing, _explain_prepare),
+    Cause(
+        Reason.RATE_LIMITED,
+        _said(registry_errors.rate_limited),
+        _explain_registry("The registry allows no further requests for now", "Log in, or pull through a mirror."),
+    ),
+    Cause(
+        Reason.REGISTRY_UNAVAILABLE,
+        _said(registry_errors.unavailable),
+        _explain_registry("The registry failed or cannot be reached", "Check the registry's health and its address."),
+    ),
     Cause(
         Reason.BUILD_FAILED,
         lambda evidence: evidence.exit_code == 0,

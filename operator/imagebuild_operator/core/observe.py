@@ -11,10 +11,21 @@ from imagebuild_operator.api import names
 from imagebuild_operator.api.v1alpha1 import ImageBuildSpec, ImageBuildStatus
 from imagebuild_operator.core.durations import parse_duration
 from imagebuild_operator.core.pods import PodView
+from imagebuild_operator.core.queueing import Slot
 from imagebuild_operator.core.reading import JSON, mapping, number, text
 
-REQUEST_BYTES: Final = 256
+TOKEN_BYTES: Final = 128
 LONGEST_DURATION_SECONDS: Final = 8760 * 3600
+
+# By what a GitOps controller tells the objects it made: it would make a deleted one anew, and that would build again.
+# Argo CD's older way of tracking is the last, a label that Helm charts set too (its docs, "Resource Tracking").
+_TRACKING: Final = (
+    ("labels", "kustomize.toolkit.fluxcd.io/name", "Flux"),
+    ("labels", "helm.toolkit.fluxcd.io/name", "Flux"),
+    ("annotations", "argocd.argoproj.io/tracking-id", "Argo CD"),
+    ("labels", "argocd.argoproj.io/instance", "Argo CD"),
+    ("labels", "app.kubernetes.io/instance", "Argo CD or Helm"),
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,8 @@ class BuildView:
     resource_version: str
     deleting: bool
     request: str
+    cancel: str
+    tracked_by: str
     raw_spec: JSON
     spec: ImageBuildSpec | None
     spec_error: str
@@ -57,7 +70,9 @@ class BuildView:
             generation=number(metadata, "generation") or 0,
             resource_version=text(metadata, "resourceVersion"),
             deleting=bool(metadata.get("deletionTimestamp")),
-            request=_request(metadata),
+            request=_token(metadata, names.ANNOTATION_REQUESTED_AT),
+            cancel=_token(metadata, names.ANNOTATION_CANCEL_REQUESTED_AT),
+            tracked_by=next((who for where, key, who in _TRACKING if text(mapping(metadata, where), key)), ""),
             raw_spec=raw_spec,
             spec=spec,
             spec_error=error,
@@ -65,9 +80,9 @@ class BuildView:
         )
 
 
-def _request(metadata: Mapping[str, Any]) -> str:
-    token = text(mapping(metadata, "annotations"), names.ANNOTATION_REQUESTED_AT)
-    return token.encode(errors="replace")[:REQUEST_BYTES].decode(errors="ignore")
+def _token(metadata: Mapping[str, Any], annotation: str) -> str:
+    value = text(mapping(metadata, "annotations"), annotation)
+    return value.encode(errors="replace")[:TOKEN_BYTES].decode(errors="ignore")
 
 
 def _parse_spec(raw_spec: JSON) -> tuple[ImageBuildSpec | None, str]:
@@ -85,7 +100,12 @@ def _parse_spec(raw_spec: JSON) -> tuple[ImageBuildSpec | None, str]:
 
 def _duration_error(spec: ImageBuildSpec) -> str:
     """What is wrong with a duration: only the schema of today, which an older object never met, bounds them."""
-    for field_name, duration in (("timeout", spec.timeout), ("startTimeout", spec.start_timeout)):
+    durations = {
+        "timeout": spec.timeout,
+        "startTimeout": spec.start_timeout,
+        "noOutputTimeout": spec.no_output_timeout,
+    }
+    for field_name, duration in durations.items():
         try:
             if duration is not None and not 0 < parse_duration(duration) <= LONGEST_DURATION_SECONDS:
                 return f"spec.{field_name}: must be more than 0 and at most 8760h"
@@ -114,6 +134,8 @@ class Observation:
         fresh: the build was read from, or written to, the API server in this pass.
         looked_up: names of Pods a GET was spent on in this pass; one that is not in `pods` does not exist.
         slot: whether a new attempt may start now; None until asked.
+        superseded_by: name of a newer build of the concurrency group that takes this one's place; mostly empty.
+        last_output: when the build container last said something; None until asked.
         log: end of the failed container's log; None until read, empty when it cannot be had.
         warnings: Warning Events of the Pod that does not start; None until read.
         refusal: the API server's last no to the POST of a Pod of this build.
@@ -123,7 +145,9 @@ class Observation:
     pods: tuple[PodView, ...] = ()
     fresh: bool = False
     looked_up: frozenset[str] = field(default_factory=frozenset)
-    slot: bool | None = None
+    slot: Slot | None = None
+    superseded_by: str = ""
+    last_output: datetime | None = None
     log: str | None = None
     warnings: tuple[str, ...] | None = None
     refusal: Refusal | None = None

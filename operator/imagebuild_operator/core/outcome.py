@@ -29,7 +29,15 @@ class Success:
     warning: str = ""
 
 
-Outcome = Success | Failure
+@dataclass(frozen=True)
+class Stopped:
+    """The run was ended on purpose, by its user or for a newer build."""
+
+    reason: Reason
+    message: str
+
+
+Outcome = Success | Failure | Stopped
 
 
 def clip(text: str, limit: int) -> str:
@@ -86,7 +94,7 @@ def log_container(pod: PodView) -> str | None:
     return evidence.container.name
 
 
-def judge(pod: PodView, log: str) -> Outcome:
+def judge(pod: PodView, log: str) -> Success | Failure:
     """The result of a Pod that is terminal or gone.
 
     Args:

@@ -29,6 +29,7 @@ class ContainerView:
     exit_code: int | None = None
     reason: str = ""
     message: str = ""
+    since: datetime | None = None
     finished: datetime | None = None
 
     @property
@@ -49,6 +50,7 @@ class ContainerView:
             exit_code=number(terminated, "exitCode") if terminated else None,
             reason=text(terminated, "reason"),
             message=text(terminated, "message"),
+            since=parse_time(text(mapping(status, "state", "running"), "startedAt")),
             finished=parse_time(text(terminated, "finishedAt")),
         )
 
@@ -71,6 +73,10 @@ class PodView:
     build: ContainerView | None = None
     prepare: ContainerView | None = None
     unschedulable: str = ""
+    gates: tuple[str, ...] = ()
+    disruption: str = ""
+    node: str = ""
+    group: str = ""
     destinations: tuple[str, ...] = ()
     gone: bool = False
     delete_requested: bool = False
@@ -89,6 +95,11 @@ class PodView:
     def deleting(self) -> bool:
         """Whether somebody asked it to go."""
         return self.delete_requested or self.deletion_timestamp is not None
+
+    @property
+    def gated(self) -> bool:
+        """Whether a scheduling gate still holds it: no scheduler has looked at it (KEP-3521)."""
+        return self.live and not self.node and bool(self.gates)
 
     @property
     def leaving(self) -> bool:
@@ -114,7 +125,8 @@ class PodView:
         run = text(mapping(metadata, "annotations"), names.ANNOTATION_RUN)
         containers = {c.name: c for c in map(ContainerView.parse, entries(status, "containerStatuses"))}
         init = {c.name: c for c in map(ContainerView.parse, entries(status, "initContainerStatuses"))}
-        scheduled = [c for c in entries(status, "conditions") if c.get("type") == "PodScheduled"]
+        conditions = {text(c, "type"): c for c in entries(status, "conditions")}
+        scheduled = conditions.get("PodScheduled", {})
         return cls(
             namespace=text(metadata, "namespace"),
             name=text(metadata, "name"),
@@ -129,7 +141,11 @@ class PodView:
             deletion_grace_seconds=min(max(number(metadata, "deletionGracePeriodSeconds") or 0, 0), 10**6),
             build=containers.get(names.CONTAINER_BUILD),
             prepare=init.get(names.CONTAINER_PREPARE),
-            unschedulable=next((text(c, "message") for c in scheduled if c.get("status") == "False"), ""),
+            unschedulable=text(scheduled, "message") if scheduled.get("status") == "False" else "",
+            gates=tuple(text(gate, "name") for gate in entries(mapping(raw, "spec"), "schedulingGates")),
+            disruption=_disruption(conditions.get("DisruptionTarget", {})),
+            node=text(mapping(raw, "spec"), "nodeName"),
+            group=text(mapping(metadata, "labels"), names.LABEL_CONCURRENCY_GROUP),
             destinations=_destinations(raw),
             gone=gone,
             delete_requested=delete_requested,
@@ -140,10 +156,14 @@ class PodView:
         """When its deletion was asked for: the API stores that time plus the grace period."""
         if self.deletion_timestamp is None:
             return None
-        try:
-            return self.deletion_timestamp - timedelta(seconds=self.deletion_grace_seconds)
-        except OverflowError:
-            return self.deletion_timestamp
+        return self.deletion_timestamp - timedelta(seconds=self.deletion_grace_seconds)
+
+
+def _disruption(condition: Mapping[str, Any]) -> str:
+    """Who takes the Pod away, in the API's words (Kubernetes documentation, "Pod disruption conditions")."""
+    if condition.get("status") != "True":
+        return ""
+    return text(condition, "message") or text(condition, "reason") or "the cluster"
 
 
 def _destinations(raw: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,41 +1,76 @@
-"""Who may start now: first come, first served, under one limit. Pure: the same facts give the same answer."""
+"""The words of the queue: who waits, who holds a slot, what limits them, and the answer to a build that asks."""
 
-import heapq
-from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 Key = tuple[str, str]
+# What the order goes by: the priority (negated), turn, queuedTime, key.
+Rank = tuple[int, int, str, Key]
+
+# Sorts after every time: of two with the same turn, the one that is recorded already came first.
+NOT_RECORDED = "~"
 
 
-@dataclass(frozen=True, order=True)
-class Waiting:
-    """A run recorded as queued: its place is its queuedTime, ties broken by name."""
+@dataclass(frozen=True)
+class Slot:
+    """The answer to a build that wants to start an attempt.
 
-    queued_time: str
-    key: Key
-
-
-def may_start(key: Key, *, limit: int | None, active: Collection[Key], waiting: Collection[Waiting]) -> bool:
-    """Whether the build may start an attempt.
-
-    Args:
-        key: the build that asks.
-        limit: how many builds may run at once; None for no limit.
-        active: builds that hold a slot: a live Pod, or an attempt recorded and not finished.
-        waiting: all recorded waiting runs, the asking one included if it is recorded.
-
-    Returns:
-        True when it holds a slot already, or when a slot is left after everyone who came before it.
+    Attributes:
+        granted: whether it may start now.
+        turn: its place in the order between namespaces, to be recorded with the run.
+        why: what it waits for, as the middle of a sentence that begins with the run.
     """
-    if limit is None or key in active:
-        return True
-    mine = next((entry for entry in waiting if entry.key == key), None)
-    before = len(waiting) if mine is None else sum(entry < mine for entry in waiting)
-    return len(active) + before < limit
+
+    granted: bool
+    turn: int = 0
+    why: str = ""
 
 
-def next_in_line(*, limit: int | None, active: Collection[Key], waiting: Iterable[Waiting]) -> list[Key]:
-    """The waiting builds that may start now, in their order."""
-    if limit is None:
-        return [entry.key for entry in sorted(waiting)]
-    return [entry.key for entry in heapq.nsmallest(max(limit - len(active), 0), waiting)]
+@dataclass(frozen=True)
+class Limits:
+    """How many builds may run at once; None for no limit."""
+
+    total: int | None = None
+    per_namespace: int | None = None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A build in line, or one that would take this place in it. Turns count from 1; 0 stands for none yet."""
+
+    key: Key
+    turn: int = 0
+    queued_time: str = NOT_RECORDED
+    priority: int = 0
+    group: str = ""
+
+    @property
+    def rank(self) -> Rank:
+        """What it is sorted by: the lowest comes first."""
+        return -self.priority, self.turn, self.queued_time, self.key
+
+
+@dataclass(frozen=True)
+class Holding:
+    """A build that takes up a slot, and the concurrency groups that it keeps busy."""
+
+    key: Key
+    turn: int = 0
+    priority: int = 0
+    groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """What a build that may not start waits for: its group, or one of so many running builds.
+
+    Attributes:
+        place: its own among those that could start before it, from 1.
+        limit: of running builds; None when it waits for its concurrency group.
+        in_namespace: whether that limit is the one of its namespace.
+        build: the one build that keeps its group busy; empty when there are more before it.
+    """
+
+    place: int
+    limit: int | None = None
+    in_namespace: bool = False
+    build: str = ""

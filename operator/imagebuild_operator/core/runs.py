@@ -1,90 +1,18 @@
-"""When a run is due, and how it is recorded.
+"""When a run is due, and what its record says at each step of its life."""
 
-Hashes are taken over the stored JSON, never over a model: an upgrade of the operator that adds a field or a default
-must not look like an edit by the user. They carry the version of the function that made them and are compared by
-that version; a version this operator does not know counts as unchanged.
-"""
-
-import hashlib
-import json
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from imagebuild_operator.api.v1alpha1 import Attempt, InputHash, Run
+from imagebuild_operator.api.names import Reason, RunCause
+from imagebuild_operator.api.v1alpha1 import Attempt, Run
+from imagebuild_operator.core import inputs
 from imagebuild_operator.core.observe import BuildView
-from imagebuild_operator.core.times import format_micro_time, format_time
+from imagebuild_operator.core.queueing import Slot
+from imagebuild_operator.core.retry import Retry
+from imagebuild_operator.core.times import format_micro_time, format_time, parse_time
 from imagebuild_operator.pod.manifest import pod_name
 
-HASH_VERSION: Final = "v1"
 ATTEMPTS_KEPT: Final = 8
-
-# Part of the hash's version: names of fields that older or newer schemas have cost nothing where they are absent.
-_INPUTS: Final[tuple[tuple[str, ...], ...]] = (
-    ("source",),
-    ("dockerfile",),
-    ("target",),
-    ("buildArgs",),
-    ("secrets",),
-    ("output",),
-    ("executor", "image"),
-    ("executor", "snapshotMode"),
-)
-_NOT_THE_BUILD: Final = frozenset(
-    {"suspend", "priority", "concurrencyGroup", "concurrencyPolicy", "ttlSecondsAfterFinished"}
-)
-
-
-def _digest(value: object) -> str:
-    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode(errors="surrogatepass")).hexdigest()[:32]
-
-
-def _member(spec: Mapping[str, Any], path: tuple[str, ...]) -> object:
-    value: object = spec
-    for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
-
-
-def _inputs_v1(spec: Mapping[str, Any]) -> str:
-    return _digest({".".join(path): _member(spec, path) for path in _INPUTS})
-
-
-def _spec_v1(spec: Mapping[str, Any]) -> str:
-    return _digest({key: value for key, value in spec.items() if key not in _NOT_THE_BUILD})
-
-
-_INPUTS_BY_VERSION: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {"v1": _inputs_v1}
-_SPEC_BY_VERSION: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {"v1": _spec_v1}
-
-
-def inputs_hash(spec: Mapping[str, Any]) -> str:
-    """Versioned hash of what decides the image."""
-    return f"{HASH_VERSION}:{_inputs_v1(spec)}"
-
-
-def spec_hash(spec: Mapping[str, Any]) -> str:
-    """Versioned hash of everything that could change the result of a build, resources and timeouts included."""
-    return f"{HASH_VERSION}:{_spec_v1(spec)}"
-
-
-def _differs(
-    recorded: str, spec: Mapping[str, Any], by_version: Mapping[str, Callable[[Mapping[str, Any]], str]]
-) -> bool:
-    version, _, digest = recorded.partition(":")
-    function = by_version.get(version)
-    return function is not None and function(spec) != digest
-
-
-def inputs_changed(build: BuildView, run: Run) -> bool:
-    """Whether the spec asks for another image than the run's."""
-    return build.generation != run.generation and _differs(run.inputs_hash, build.raw_spec, _INPUTS_BY_VERSION)
-
-
-def spec_changed(build: BuildView, run: Run) -> bool:
-    """Whether anything that matters to a build differs from the run's record."""
-    return build.generation != run.generation and _differs(run.spec_hash, build.raw_spec, _SPEC_BY_VERSION)
 
 
 def new_request(build: BuildView) -> bool:
@@ -92,39 +20,142 @@ def new_request(build: BuildView) -> bool:
     return bool(build.request) and build.request != build.status.last_handled_request
 
 
+def new_cancel(build: BuildView) -> bool:
+    """Whether `imagebuild.dev/cancelRequestedAt` holds a value that was not acted on yet."""
+    return bool(build.cancel) and build.cancel != build.status.last_handled_cancel
+
+
 def supersedes(build: BuildView, run: Run) -> bool:
     """Whether another run has to follow, whatever became of this one."""
-    return inputs_changed(build, run) or new_request(build)
+    return inputs.inputs_changed(build, run) or new_request(build)
 
 
-def record(build: BuildView, *, number: int, attempt: int, now: datetime, before: Run | None = None) -> Run:
-    """The record of a run from the spec as it is now.
+def due_after(build: BuildView, run: Run, *, succeeded: bool) -> bool:
+    """Whether another run follows one that ended: after a failure or a cancel, any change of the build is enough."""
+    return supersedes(build, run) or (not succeeded and inputs.spec_changed(build, run))
+
+
+def succeeded(build: BuildView, run: Run) -> bool:
+    """Whether a finished run pushed its image."""
+    if run.reason is None:
+        return build.status.failure is None
+    return run.reason == Reason.SUCCEEDED
+
+
+def _spec_of(build: BuildView) -> dict[str, Any]:
+    """The members of a record that follow from the spec."""
+    return {
+        "generation": build.generation,
+        "inputs_hash": inputs.inputs_hash(build.raw_spec),
+        "spec_hash": inputs.spec_hash(build.raw_spec),
+        "inputs": inputs.described(build.raw_spec),
+    }
+
+
+def recorded(build: BuildView, slot: Slot, now: datetime, before: Run | None = None) -> Run:
+    """A new run, with its first attempt if it has a slot.
 
     Args:
-        build: the build, whose spec, generation and request the record takes over.
-        number: of the run.
-        attempt: 0 for a run that waits for its turn, else the attempt that starts now.
+        build: whose spec, generation and request the record takes over.
+        slot: its place in the order, and whether it starts at once.
         now: the time.
-        before: the record of the same run so far; its times and earlier attempts are kept.
+        before: the run before it.
     """
-    request = build.request if new_request(build) else None
-    kept = before.attempts or [] if before else []
-    starts = [Attempt(number=attempt, start_time=format_time(now))] if attempt else []
-    queued = before.queued_time if before else (None if attempt else format_micro_time(now))
-    return Run(
-        number=number,
-        generation=build.generation,
-        inputs_hash=inputs_hash(build.raw_spec),
-        spec_hash=spec_hash(build.raw_spec),
-        inputs=[
-            InputHash(field=".".join(path), hash=_digest(_member(build.raw_spec, path)))
-            for path in _INPUTS
-            if _member(build.raw_spec, path) is not None
-        ],
-        requested_at=request or (before.requested_at if before else None),
-        queued_time=queued,
-        attempt=attempt,
-        attempts=[*starts, *kept][:ATTEMPTS_KEPT] or None,
-        pod_name=pod_name(build.name, build.uid, number, attempt) if attempt else None,
-        start_time=(before.start_time if before and before.start_time else format_time(now)) if attempt else None,
+    members = _spec_of(build)
+    run = Run(
+        number=before.number + 1 if before else 1,
+        **members,
+        requested_at=build.request if new_request(build) else None,
+        cause=_cause(build, before),
+        changed=inputs.changes(before.inputs, members["inputs"])[:16] or None if before else None,
+        queued_time=format_micro_time(now),
+        turn=slot.turn,
+        attempt=0,
     )
+    return started(build, run, now) if slot.granted else run
+
+
+def _cause(build: BuildView, before: Run | None) -> RunCause:
+    if before is None:
+        return RunCause.CREATED
+    if inputs.inputs_changed(build, before):
+        return RunCause.INPUTS_CHANGED
+    return RunCause.REQUESTED if new_request(build) else RunCause.SPEC_CHANGED
+
+
+def rewritten(build: BuildView, run: Run) -> Run:
+    """The record of a run that has not started, brought up to the spec: same number, same place."""
+    if build.generation == run.generation and not new_request(build):
+        return run
+    members = _spec_of(build)
+    changed = inputs.changes(run.inputs, members["inputs"])
+    told = list(dict.fromkeys([*(run.changed or []), *changed]))[:16]
+    first = run.cause in (None, RunCause.CREATED)
+    return run.model_copy(
+        update={
+            **members,
+            "requested_at": build.request if new_request(build) else run.requested_at,
+            "cause": run.cause if first or not changed else RunCause.INPUTS_CHANGED,
+            "changed": None if first else told or None,
+        }
+    )
+
+
+def started(build: BuildView, run: Run, now: datetime) -> Run:
+    """The record with its next attempt, which starts now."""
+    number = run.attempt + 1
+    attempt = Attempt(number=number, start_time=format_time(now))
+    return run.model_copy(
+        update={
+            "attempt": number,
+            "attempts": [attempt, *(run.attempts or [])][:ATTEMPTS_KEPT],
+            "pod_name": pod_name(build.name, build.uid, run.number, number),
+            "start_time": run.start_time or format_time(now),
+            "next_attempt_time": None,
+        }
+    )
+
+
+def replaced(build: BuildView, run: Run, now: datetime) -> Run:
+    """The record with another attempt in the place of one that never started: the spec changed for it."""
+    current = run.model_copy(update=_spec_of(build))
+    return started(build, ended(current, RunCause.SPEC_CHANGED, now), now)
+
+
+def ended(run: Run, reason: str, now: datetime) -> Run:
+    """The record with its current attempt, if there is one, told as over."""
+    if not run.attempts or run.pod_name is None or run.attempts[0].completion_time is not None:
+        return run
+    first, *others = run.attempts
+    over = first.model_copy(update={"completion_time": format_time(now), "reason": str(reason)})
+    return run.model_copy(update={"attempts": [over, *others]})
+
+
+def waiting_for_retry(run: Run, reason: str, retry: Retry, now: datetime) -> Run:
+    """The record of a run whose attempt failed and whose next one starts later: it holds no slot until then."""
+    return ended(run, reason, now).model_copy(
+        update={"pod_name": None, "next_attempt_time": format_time(retry.at), "retries": retry.counts}
+    )
+
+
+def queued_again(run: Run, now: datetime) -> Run:
+    """The record of a run that was held back or waited after a failure, and now waits for its turn."""
+    return run.model_copy(update={"next_attempt_time": None, "queued_time": format_micro_time(now)})
+
+
+def held(run: Run, now: datetime) -> Run:
+    """The record of a run that is suspended: its time starts anew when it goes on, as a Job's does."""
+    return ended(run, Reason.SUSPENDED, now).model_copy(
+        update={"pod_name": None, "next_attempt_time": None, "start_time": None}
+    )
+
+
+def released(run: Run, now: datetime) -> Run:
+    """The record of a run whose Pod lost its last scheduling gate: the time until now does not count."""
+    if not run.attempts:
+        return run
+    first, *others = run.attempts
+    gated = now - (parse_time(first.start_time) or now)
+    start = (parse_time(run.start_time) or now) + max(gated, timedelta())
+    attempt = first.model_copy(update={"start_time": format_time(now)})
+    return run.model_copy(update={"attempts": [attempt, *others], "start_time": format_time(start)})

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from imagebuild_operator.api.names import Reason
+from imagebuild_operator.api.names import ConditionType, Reason
 from imagebuild_operator.api.v1alpha1 import Failure, Run
 from imagebuild_operator.core import transitions
 from imagebuild_operator.core.decisions import Decision, FetchWarnings, Wait
@@ -95,7 +95,8 @@ def _obstacle(pod: PodView) -> tuple[str, str]:
 
 def _told(seen: Observation, run: Run, kind: str, detail: str, after: float, now: datetime) -> Decision:
     """One write for each kind of obstacle: the kubelet's wording of the same one changes with every back-off."""
-    for condition in seen.build.status.conditions or ():
+    told = [c for c in seen.build.status.conditions or () if c.type == ConditionType.RECONCILING]
+    for condition in told:
         same = condition.reason == Reason.POD_NOT_STARTING and condition.message.startswith(kind)
         if same and (detail in condition.message or kind != _WARNED):
             return transitions.in_progress(

@@ -1,15 +1,21 @@
 """Times as the Kubernetes API writes them."""
 
 from datetime import UTC, datetime
+from typing import Final
+
+# Whatever duration is added to or taken from such a time, the result can still be told.
+YEARS: Final = range(1900, 9900)
 
 
 def parse_time(text: str | None) -> datetime | None:
-    """An RFC 3339 time of the API as an aware datetime; None when it is absent or not one."""
+    """An RFC 3339 time of the API as an aware datetime; None when it is absent, not one, or not of our time."""
     if not text:
         return None
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
+        return None
+    if parsed.year not in YEARS:
         return None
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 

@@ -1,19 +1,24 @@
-"""From one status to the next: each function makes the whole status that one step of a build writes.
+"""From one status to the next while a run is open: each function makes the whole status that one step writes.
 
-A status equal to the stored one is not written; the decision is then to wait.
+A status equal to the stored one is not written; the decision is then to wait. How a run ends is in `ending`.
 """
 
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any
 
 from imagebuild_operator.api.names import EventReason, Reason
 from imagebuild_operator.api.v1alpha1 import Failure, ImageBuildStatus, Run
-from imagebuild_operator.core.conditions import InProgress, Pushed, Stalled, State, derive, phase_of
-from imagebuild_operator.core.decisions import Announcement, Decision, Result, Wait, WriteStatus
-from imagebuild_operator.core.durations import format_duration
+from imagebuild_operator.core.bounds import within_bounds
+from imagebuild_operator.core.conditions import Held, InProgress, Stalled, State, derive, phase_of
+from imagebuild_operator.core.decisions import Announcement, Decision, Wait, WriteStatus
+from imagebuild_operator.core.history import result_of, with_past
 from imagebuild_operator.core.observe import BuildView
-from imagebuild_operator.core.outcome import Outcome, Success, failure
-from imagebuild_operator.core.times import format_time, parse_time
+from imagebuild_operator.core.outcome import clip, failure
+from imagebuild_operator.core.times import parse_time
+
+# The place in the queue is told at most so often.
+PLACE_SECONDS = 60.0
+RUN_DUE = Held("A run is due and held while spec.suspend is true.")
 
 
 def observed(build: BuildView) -> bool:
@@ -21,57 +26,107 @@ def observed(build: BuildView) -> bool:
     return build.status.observed_generation == build.generation
 
 
-def _status(build: BuildView, state: State, now: datetime, **changes: Any) -> ImageBuildStatus:
-    """The stored status with some members replaced, and everything that derives from the state."""
-    return build.status.model_copy(
-        update={
-            **changes,
-            "observed_generation": build.generation,
-            "phase": phase_of(state),
-            "conditions": derive(state, previous=build.status.conditions, generation=build.generation, now=now),
-        }
-    )
+def next_status(build: BuildView, state: State, now: datetime, **changes: Any) -> ImageBuildStatus:
+    """The stored status with some members replaced, and everything that derives from the state.
+
+    A cancel is looked at before anything that writes, so every write may say that it was handled.
+    """
+    update = {
+        "last_handled_cancel": build.cancel or build.status.last_handled_cancel,
+        **changes,
+        "observed_generation": build.generation,
+        "phase": phase_of(state),
+        "conditions": derive(state, previous=build.status.conditions, generation=build.generation, now=now),
+    }
+    return within_bounds(build.status.model_copy(update=update))
 
 
-def _write(
+def write(
     build: BuildView,
     status: ImageBuildStatus,
     *,
     after: float | None = None,
     announcements: tuple[Announcement, ...] = (),
-    result: Result | None = None,
 ) -> Decision:
-    return Wait(after) if status == build.status else WriteStatus(status, announcements, result)
+    """Write the status, or wait when it stands there already."""
+    return Wait(after) if status == build.status else WriteStatus(status, announcements)
 
 
-def _state_of(run: Run) -> InProgress:
-    if run.pod_name is None:
-        return InProgress(Reason.QUEUED, f"Run {run.number} waits for one of the running builds to end.")
+def building(run: Run) -> InProgress:
+    """The state of an attempt that goes on."""
     return InProgress(Reason.BUILDING, f"Run {run.number} builds in Pod {run.pod_name}.")
 
 
-def recorded(build: BuildView, run: Run, now: datetime, *, announce: bool = True) -> Decision:
-    """The record of a run, or of its next attempt, before it is acted on.
+def attempt(
+    build: BuildView,
+    run: Run,
+    now: datetime,
+    *,
+    announce: bool = True,
+    left_behind: Run | None = None,
+    new_run: bool = False,
+) -> Decision:
+    """The record of an attempt, before it is acted on.
 
-    A queued run's record stays as it is while nothing changed for it.
+    Args:
+        build: as it is.
+        run: the record.
+        now: the time.
+        announce: whether an Event tells of it.
+        left_behind: the run that this one takes the place of while it is not finished.
+        new_run: whether this is the first record of the run; the failure of the one before is over then.
     """
-    old = build.status.run
-    waiting = run.pod_name is None
-    if waiting and old is not None and old.number == run.number and _same_record(old, run):
-        run = old
-    status = _status(
-        build,
-        _state_of(run),
-        now,
-        run=run,
-        failure=None,
-        last_handled_request=build.request or build.status.last_handled_request,
-    )
-    return _write(build, status, announcements=_start(run) if announce else ())
+    status = next_status(build, building(run), now, **_recorded(build, run, left_behind, now, new_run=new_run))
+    waited = (now - (parse_time(run.queued_time) or now)).total_seconds() if run.attempt == 1 else None
+    told = start_event(run) if announce else ()
+    return WriteStatus(status, told, result_of(left_behind, Reason.SUPERSEDED, now) if left_behind else None, waited)
 
 
-def _same_record(old: Run, new: Run) -> bool:
-    return (old.inputs_hash, old.spec_hash, old.requested_at) == (new.inputs_hash, new.spec_hash, new.requested_at)
+def queued(
+    build: BuildView, run: Run, why: str, now: datetime, *, left_behind: Run | None = None, new_run: bool = False
+) -> Decision:
+    """The record of a run that waits for its turn, and its place; written again when the place has changed."""
+    state = InProgress(Reason.QUEUED, clip(f"Run {run.number} {why}.", 512))
+    changes = _recorded(build, run, left_behind, now, new_run=new_run)
+    status = next_status(build, state, now, **changes)
+    if left_behind is not None:
+        return WriteStatus(status, (), result_of(left_behind, Reason.SUPERSEDED, now))
+    return write(build, status, after=PLACE_SECONDS)
+
+
+def _recorded(build: BuildView, run: Run, left_behind: Run | None, now: datetime, *, new_run: bool) -> dict[str, Any]:
+    changes: dict[str, Any] = {
+        "run": run,
+        "last_handled_request": build.request or build.status.last_handled_request,
+    }
+    if new_run:
+        changes["failure"] = None
+    if left_behind is not None:
+        changes["history"] = with_past(build.status, left_behind, Reason.SUPERSEDED, now)
+    return changes
+
+
+def retrying(build: BuildView, run: Run, failed: Failure, now: datetime) -> Decision:
+    """An attempt failed and another follows: the record of when."""
+    state = _retrying(run, failed)
+    note = f"{_next_attempt(run)} The last one failed: {failed.message}"
+    event = Announcement(failed.reason, note, f"run {run.number} attempt {run.attempt}", warning=True)
+    return WriteStatus(next_status(build, state, now, run=run, failure=failed), (event,))
+
+
+def _retrying(run: Run, failed: Failure | None) -> InProgress:
+    why = f" The last one failed: {failed.message}" if failed else ""
+    return InProgress(Reason.RETRYING, clip(_next_attempt(run) + why, 512))
+
+
+def _next_attempt(run: Run) -> str:
+    return f"Attempt {run.attempt + 1} of run {run.number} starts at {run.next_attempt_time}."
+
+
+def backing_off(build: BuildView, run: Run, after: float, now: datetime) -> Decision:
+    """The next attempt is not due yet: the status follows the generation."""
+    status = next_status(build, _retrying(run, build.status.failure), now, run=run)
+    return write(build, status, after=after)
 
 
 def in_progress(
@@ -83,16 +138,39 @@ def in_progress(
     reason: Reason = Reason.BUILDING,
     message: str = "",
 ) -> Decision:
-    """The attempt goes on: the status follows the generation and what keeps the Pod from starting."""
-    state = InProgress(reason, message) if message else _state_of(run)
-    return _write(build, _status(build, state, now), after=after)
+    """The attempt goes on: the status follows the generation and what keeps the Pod from going on."""
+    state = InProgress(reason, message) if message else building(run)
+    return write(build, next_status(build, state, now, run=run), after=after)
+
+
+def suspended(build: BuildView, run: Run | None, now: datetime, *, stopped: bool = False) -> Decision:
+    """Nothing starts, and what ran is stopped.
+
+    Args:
+        build: as it is.
+        run: the open run, kept for when it goes on; the finished one before the run that is due; None before the first.
+        now: the time.
+        stopped: whether an attempt ends by this.
+    """
+    state = RUN_DUE
+    if run is not None and run.completion_time is None:
+        state = Held(f"Run {run.number} is held while spec.suspend is true.")
+    status = next_status(build, state, now, run=run)
+    if run is None or not stopped:
+        return write(build, status)
+    note = f"Run {run.number} was stopped: spec.suspend is true."
+    return WriteStatus(status, (Announcement(Reason.SUSPENDED, note, f"run {run.number} attempt {run.attempt}"),))
 
 
 def invalid_spec(build: BuildView, now: datetime) -> Decision:
     """The stored spec cannot be read: nothing starts until it is corrected."""
+    return write(build, next_status(build, invalid(build), now))
+
+
+def invalid(build: BuildView) -> Stalled:
+    """The state of a build whose spec cannot be read."""
     failed = unreadable(build)
-    state = Stalled(Reason.INVALID_SPEC, failed.message, f"{failed.message} {failed.hint}")
-    return _write(build, _status(build, state, now))
+    return Stalled(Reason.INVALID_SPEC, failed.message, f"{failed.message} {failed.hint}")
 
 
 def unreadable(build: BuildView) -> Failure:
@@ -101,100 +179,9 @@ def unreadable(build: BuildView) -> Failure:
     return failure(Reason.INVALID_SPEC, message, "Apply a corrected manifest.")
 
 
-def up_to_date(build: BuildView, run: Run, now: datetime) -> Decision:
-    """A finished run still answers the spec: the status follows the generation."""
-    status = build.status
-    if status.failure is not None:
-        state: State = _stalled(run, status.failure)
-    else:
-        state = Pushed(f"Pushed {status.image}.")
-    current = run.model_copy(update={"generation": build.generation})
-    return _write(build, _status(build, state, now, run=current))
-
-
-def _stalled(run: Run, failed: Failure) -> Stalled:
-    detail = f"{failed.message} {failed.hint}" if failed.hint else failed.message
-    return Stalled(Reason(failed.reason), f"Run {run.number} failed.", detail)
-
-
-def closed(build: BuildView, run: Run, outcome: Outcome, now: datetime) -> Decision:
-    """The result of a run."""
-    # A spec that cannot be read was not compared with the run's: it stays to be told of.
-    generation = build.generation if build.spec is not None else run.generation
-    ended = _ended(run, now).model_copy(update={"generation": generation})
-    if isinstance(outcome, Success):
-        changes = _pushed(outcome)
-        status = _status(build, Pushed(f"Pushed {changes['image']}."), now, run=ended, **changes)
-    else:
-        status = _status(build, _stalled(run, outcome), now, run=ended, failure=outcome)
-    return WriteStatus(status, (_announcement(run, outcome),), _result(run, outcome, now))
-
-
-def closed_and_followed(build: BuildView, run: Run, outcome: Outcome, following: Run, now: datetime) -> Decision:
-    """The result of a run that the spec has left behind, in one write with the record of the next.
-
-    So nobody ever reads a success, or a stall, that belongs to an older spec.
-    """
-    changes = _pushed(outcome) if isinstance(outcome, Success) else {"failure": None}
-    status = _status(
-        build,
-        _state_of(following),
-        now,
-        run=following,
-        last_handled_request=build.request or build.status.last_handled_request,
-        **changes,
-    )
-    told = (_announcement(run, outcome), *_start(following))
-    return WriteStatus(status, told, _result(run, outcome, now))
-
-
-def _ended(run: Run, now: datetime) -> Run:
-    started = parse_time(run.start_time) or now
-    duration = format_duration(max(int((now - started).total_seconds()), 0))
-    return run.model_copy(update={"completion_time": format_time(now), "duration": duration})
-
-
-def _pushed(success: Success) -> dict[str, Any]:
-    """The four members that describe the latest successful run, and no failure."""
-    images = list(success.images)
-    return {
-        "image": f"{_repository(images[0])}@{success.digest}" if images else success.digest,
-        "digest": success.digest,
-        "images": images or None,
-        "source": success.source,
-        "failure": None,
-    }
-
-
-def _repository(image: str) -> str:
-    """The reference without its tag: a colon after the last slash starts a tag, one before it a port."""
-    head, slash, last = image.rpartition("/")
-    return head + slash + last.partition(":")[0]
-
-
-def _start(run: Run) -> tuple[Announcement, ...]:
-    """The Event of a run's first Pod; none while it waits."""
+def start_event(run: Run) -> tuple[Announcement, ...]:
+    """The Event of an attempt that starts; none while it waits."""
     if run.pod_name is None:
         return ()
-    return (Announcement(EventReason.STARTED, f"Run {run.number} started in Pod {run.pod_name}.", run.number),)
-
-
-def _announcement(run: Run, outcome: Outcome) -> Announcement:
-    match outcome:
-        case Success(digest, warning=""):
-            return Announcement(Reason.SUCCEEDED, f"Run {run.number} pushed {digest}.", run.number)
-        case Success(digest, warning=warning):
-            note = f"Run {run.number} pushed {digest}. {warning}"
-            return Announcement(EventReason.OUT_OF_MEMORY_SURVIVED, note, run.number, warning=True)
-        case Failure():
-            note = f"Run {run.number} failed: {outcome.message}"
-            return Announcement(outcome.reason, note, run.number, warning=True)
-        case _:
-            assert_never(outcome)
-
-
-def _result(run: Run, outcome: Outcome, now: datetime) -> Result:
-    started = parse_time(run.start_time) or now
-    succeeded = isinstance(outcome, Success)
-    reason = Reason.SUCCEEDED if isinstance(outcome, Success) else outcome.reason
-    return Result(succeeded, reason, max((now - started).total_seconds(), 0.0))
+    note = f"Run {run.number} started in Pod {run.pod_name}."
+    return (Announcement(EventReason.STARTED, note, f"run {run.number} attempt {run.attempt}"),)

@@ -60,7 +60,7 @@ def build_pod(
     return {
         "apiVersion": "v1",
         "kind": "Pod",
-        "metadata": _metadata(build, attempt, spec.pod_template, parts.annotations),
+        "metadata": _metadata(build, attempt, spec, parts.annotations),
         "spec": {
             **_pod_wide(deadline_seconds),
             **_placement(spec.pod_template, settings),
@@ -88,11 +88,13 @@ def preparation(spec: ImageBuildSpec) -> Plan | None:
     )
 
 
-def _metadata(
-    build: BuildIdentity, attempt: AttemptIdentity, template: PodTemplate | None, files: Mapping[str, str]
-) -> Json:
+def _metadata(build: BuildIdentity, attempt: AttemptIdentity, spec: ImageBuildSpec, files: Mapping[str, str]) -> Json:
+    template = spec.pod_template
+    # What the Pod is counted by as long as it lives, whatever becomes of its build meanwhile.
+    group = {names.LABEL_CONCURRENCY_GROUP: spec.concurrency_group} if spec.concurrency_group else {}
     labels = {
         **((template.labels if template else None) or {}),
+        **group,
         names.LABEL_MANAGED_BY: names.OPERATOR,
         names.LABEL_BUILD: build.name,
         names.LABEL_RUN: str(attempt.run),

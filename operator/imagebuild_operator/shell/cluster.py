@@ -1,7 +1,8 @@
 """The `Cluster` port over a real API server: which path, selector and precondition each call means."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, Self
+from datetime import datetime
+from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
 
 import aiohttp
@@ -9,7 +10,10 @@ import aiohttp
 from imagebuild_operator.api import names
 from imagebuild_operator.shell.connection import APPLY, Connection, Request
 from imagebuild_operator.shell.metrics import Metrics
+from imagebuild_operator.shell.pod_logs import end_of_log, first_time
 from imagebuild_operator.shell.port import JSON, ApiRefusal, Conflict, Missing
+
+T = TypeVar("T")
 
 BUILDS: Final = f"/apis/{names.API_VERSION}"
 CORE: Final = "/api/v1"
@@ -19,13 +23,9 @@ ACCESS_REVIEW: Final = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSu
 
 PAGE: Final = 500
 LOG_LINES: Final = 2000
-LOG_BYTES: Final = 1024 * 1024
-# The kubelet answers 200 and this one line for a log that went with its container
-# (kubernetes, pkg/kubelet/kuberuntime/kuberuntime_container.go, GetContainerLogs).
-LOG_IS_GONE: Final = "unable to retrieve container logs for "
 WARNINGS: Final = 5
 
-UNFINISHED: Final = ",".join(f"status.phase!={phase}" for phase in names.Phase if phase.finished)
+UNFINISHED: Final = ",".join(f"status.phase!={phase}" for phase in names.Phase if phase.at_rest)
 OUR_PODS: Final = f"{names.LABEL_MANAGED_BY}={names.OPERATOR}"
 
 
@@ -97,34 +97,22 @@ class KubernetesCluster:
         )
         return await self._connection.json(request)
 
+    async def delete_build(self, *, namespace: str, name: str, uid: str, resource_version: str) -> None:
+        """See `port.Cluster`: both preconditions, so that nobody's edit goes with it."""
+        preconditions = {"uid": uid, "resourceVersion": resource_version}
+        await self._delete(names.PLURAL, _path(BUILDS, namespace, names.PLURAL, name), preconditions)
+
     async def delete_pod(self, namespace: str, name: str, uid: str) -> None:
         """See `port.Cluster`: the uid precondition keeps a later Pod of the same name alive."""
-        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
-        request = Request("delete", "pods", _path(CORE, namespace, "pods", name), body=options)
-        try:
-            await self._connection.json(request)
-        except (Missing, Conflict):
-            return
+        await self._delete("pods", _path(CORE, namespace, "pods", name), {"uid": uid})
 
     async def read_log(self, namespace: str, name: str, container: str) -> str:
         """See `port.Cluster`: the last 2,000 lines, of them the last MiB (`limitBytes` would keep the first)."""
-        request = Request(
-            "get",
-            "pods/log",
-            _path(CORE, namespace, "pods", name, "log"),
-            query={"container": container, "tailLines": str(LOG_LINES)},
-            repeatable=True,
-        )
-        try:
-            log = await self._connection.read(request, _end_of_log)
-        except Missing:
-            return ""
-        except ApiRefusal as refusal:
-            # The API server answers 400 for a container that never started, and when the kubelet dropped its log.
-            if refusal.status == 400:
-                return ""
-            raise
-        return "" if log.startswith(LOG_IS_GONE) and "\n" not in log.strip() else log
+        return await self._log(namespace, name, container, {"tailLines": str(LOG_LINES)}, end_of_log) or ""
+
+    async def last_output(self, namespace: str, name: str, container: str) -> datetime | None:
+        """See `port.Cluster`."""
+        return await self._log(namespace, name, container, {"tailLines": "1", "timestamps": "true"}, first_time)
 
     async def pod_warnings(self, namespace: str, uid: str) -> list[str]:
         """See `port.Cluster`."""
@@ -154,6 +142,33 @@ class KubernetesCluster:
         request = Request("create", "selfsubjectaccessreviews", ACCESS_REVIEWS, body=body, repeatable=True)
         review = await self._connection.json(request)
         return bool(review.get("status", {}).get("allowed"))
+
+    async def _delete(self, resource: str, path: str, preconditions: JSON) -> None:
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
+        try:
+            await self._connection.json(Request("delete", resource, path, body=options))
+        except (Missing, Conflict):
+            return
+
+    async def _log(
+        self,
+        namespace: str,
+        name: str,
+        container: str,
+        query: Mapping[str, str],
+        consume: Callable[[aiohttp.ClientResponse], Awaitable[T]],
+    ) -> T | None:
+        path = _path(CORE, namespace, "pods", name, "log")
+        request = Request("get", "pods/log", path, query={"container": container, **query}, repeatable=True)
+        try:
+            return await self._connection.read(request, consume)
+        except Missing:
+            return None
+        except ApiRefusal as refusal:
+            # The API server answers 400 for a container that never started, and when the kubelet dropped its log.
+            if refusal.status == 400:
+                return None
+            raise
 
     async def _list_watched(self, base: str, resource: str, query: Mapping[str, str]) -> tuple[list[JSON], str]:
         items: list[JSON] = []
@@ -203,21 +218,6 @@ async def _or_none(answer: Awaitable[JSON]) -> JSON | None:
         return await answer
     except Missing:
         return None
-
-
-async def _end_of_log(response: aiohttp.ClientResponse) -> str:
-    end = bytearray()
-    cut = False
-    async for chunk in response.content.iter_any():
-        end += chunk
-        if len(end) > 2 * LOG_BYTES:
-            cut = True
-            del end[:-LOG_BYTES]
-    if cut or len(end) > LOG_BYTES:
-        end = end[-LOG_BYTES:]
-        # Half a line at the beginning would be misread as a whole one.
-        end = end[end.find(b"\n") + 1 :]
-    return end.decode(errors="replace")
 
 
 def _last_seen(event: JSON) -> str:

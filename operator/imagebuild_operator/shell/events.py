@@ -17,7 +17,7 @@ WORD_BYTES: Final = 128
 def build_event(
     build: BuildView,
     *,
-    run: int,
+    about: str,
     reason: str,
     note: str,
     action: str,
@@ -25,14 +25,14 @@ def build_event(
     reporting_instance: str,
     event_time: datetime,
 ) -> JSON:
-    """The Event that tells one fact about one run of a build.
+    """The Event that tells one fact about a build.
 
-    Its name follows from the build's uid, the run and the reason: told a second time, after a crash between telling and
-    recording, it collides with itself instead of appearing twice.
+    Its name follows from the build's uid, the fact and the reason: told a second time, after a crash between telling
+    and recording, it collides with itself instead of appearing twice.
 
     Args:
         build: the ImageBuild.
-        run: number of the run the Event is about.
+        about: what it tells of, e.g. `run 3`.
         reason: one CamelCase word, a `Reason` or `EventReason`.
         note: the sentence people read; cut to what the API takes.
         action: what the operator did, one CamelCase word.
@@ -40,7 +40,7 @@ def build_event(
         reporting_instance: which operator Pod says so.
         event_time: when it happened, with a time zone.
     """
-    identity = hashlib.sha256(f"{build.uid}/{run}/{reason}".encode()).hexdigest()[:16]
+    identity = hashlib.sha256(f"{build.uid}/{about}/{reason}".encode()).hexdigest()[:16]
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",

@@ -14,6 +14,7 @@ from prometheus_client.exposition import choose_encoder
 from imagebuild_operator.core.decisions import Result
 
 BUILD_SECONDS: Final = (5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0)
+QUEUE_WAIT_SECONDS: Final = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21600.0)
 REQUEST_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -31,7 +32,7 @@ class Definition:
 BUILDS: Final = Definition(
     "imagebuild_builds_total",
     "counter",
-    "Runs that ended, by result (succeeded, failed) and reason.",
+    "Runs that ended, by result (succeeded, failed, cancelled) and reason.",
     ("result", "reason"),
 )
 BUILD_DURATION: Final = Definition(
@@ -42,6 +43,13 @@ BUILD_DURATION: Final = Definition(
     BUILD_SECONDS,
 )
 ACTIVE: Final = Definition("imagebuild_builds_active", "gauge", "Builds that hold a slot: their Pod exists or is due.")
+QUEUE_WAIT: Final = Definition(
+    "imagebuild_queue_wait_seconds",
+    "histogram",
+    "Seconds from a run's record to that of its first attempt: how long it waited for its turn.",
+    (),
+    QUEUE_WAIT_SECONDS,
+)
 QUEUED: Final = Definition("imagebuild_builds_queued", "gauge", "Builds that wait for a slot.")
 REQUESTS: Final = Definition(
     "imagebuild_api_requests_total",
@@ -74,6 +82,7 @@ DEFINITIONS: Final = (
     BUILD_DURATION,
     ACTIVE,
     QUEUED,
+    QUEUE_WAIT,
     REQUESTS,
     REQUEST_DURATION,
     RECONCILE_ERRORS,
@@ -91,6 +100,7 @@ class Metrics:
         self._build_duration = self._histogram(BUILD_DURATION)
         self._active = self._gauge(ACTIVE)
         self._queued = self._gauge(QUEUED)
+        self._queue_wait = self._histogram(QUEUE_WAIT)
         self._requests = self._counter(REQUESTS)
         self._request_duration = self._histogram(REQUEST_DURATION)
         self._reconcile_errors = self._counter(RECONCILE_ERRORS)
@@ -99,9 +109,12 @@ class Metrics:
 
     def finished(self, result: Result) -> None:
         """Count a run whose result was just recorded."""
-        label = "succeeded" if result.succeeded else "failed"
-        self._builds.labels(label, result.reason).inc()
-        self._build_duration.labels(label).observe(result.seconds)
+        self._builds.labels(result.outcome, result.reason).inc()
+        self._build_duration.labels(result.outcome).observe(result.seconds)
+
+    def waited(self, seconds: float) -> None:
+        """Note how long a run waited until its first attempt was recorded."""
+        self._queue_wait.observe(seconds)
 
     def active(self, builds: int) -> None:
         """Note how many builds hold a slot."""

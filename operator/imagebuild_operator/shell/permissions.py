@@ -26,7 +26,7 @@ class Permission:
 
 # Nothing on Secrets, on purpose: credentials reach the build Pod through the kubelet only.
 REQUIRED: Final = (
-    *(Permission(verb, names.GROUP, names.PLURAL) for verb in ("get", "list", "watch")),
+    *(Permission(verb, names.GROUP, names.PLURAL) for verb in ("get", "list", "watch", "delete")),
     Permission("patch", names.GROUP, names.PLURAL, "status"),
     *(Permission(verb, "", "pods") for verb in ("get", "list", "watch", "create", "delete")),
     Permission("get", "", "pods", "log"),

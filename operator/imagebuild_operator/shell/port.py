@@ -4,6 +4,7 @@ Objects are the API's own JSON, never client models: those validate what the ser
 that a newer kubelet describes differently.
 """
 
+from datetime import datetime
 from typing import Any, Protocol
 
 JSON = dict[str, Any]
@@ -43,7 +44,7 @@ class Cluster(Protocol):
         ...
 
     async def list_unfinished_builds(self) -> tuple[list[JSON], str]:
-        """All watched ImageBuilds that neither succeeded nor failed, and the resourceVersion of the first list."""
+        """All watched ImageBuilds that are not at rest (`Phase.at_rest`), and the resourceVersion of the first list."""
         ...
 
     async def list_build_pods(self) -> tuple[list[JSON], str]:
@@ -67,6 +68,13 @@ class Cluster(Protocol):
         """Create the Pod and return it; `Conflict` when the name is taken."""
         ...
 
+    async def delete_build(self, *, namespace: str, name: str, uid: str, resource_version: str) -> None:
+        """Delete that very ImageBuild, provided that nothing changed since `resource_version`.
+
+        One that is gone, or was changed, counts as done: the watch tells what became of it.
+        """
+        ...
+
     async def delete_pod(self, namespace: str, name: str, uid: str) -> None:
         """Delete that very Pod; one that is gone or has another uid counts as done."""
         ...
@@ -76,6 +84,14 @@ class Cluster(Protocol):
 
         Raises:
             ApiRefusal: also when the kubelet cannot be reached (5xx), which may last as long as its node is away.
+        """
+        ...
+
+    async def last_output(self, namespace: str, name: str, container: str) -> datetime | None:
+        """When the container wrote its last line; None when it has written none, or its log is gone.
+
+        Raises:
+            ApiRefusal: also when the kubelet cannot be reached (5xx), which is no proof of silence.
         """
         ...
 

@@ -1,29 +1,28 @@
 """Observe, decide, execute: one pass over one build, repeated until there is nothing to do."""
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Final, assert_never
+from typing import Final
 
-from imagebuild_operator.core.decide import Policy, decide
+from imagebuild_operator.core.decide import decide
 from imagebuild_operator.core.decisions import (
     Announcement,
-    AskSlot,
     CreatePod,
     Decision,
+    DeleteBuild,
     DeletePod,
-    FetchBuild,
-    FetchLog,
-    FetchPod,
-    FetchWarnings,
+    Effect,
+    Look,
     Wait,
     WriteStatus,
 )
-from imagebuild_operator.core.observe import BuildView, Observation
+from imagebuild_operator.core.observe import BuildView
+from imagebuild_operator.core.policy import Policy
 from imagebuild_operator.core.queueing import Key
 from imagebuild_operator.shell.admission import Admission
 from imagebuild_operator.shell.events import build_event
+from imagebuild_operator.shell.evidence import Evidence
 from imagebuild_operator.shell.logs import build_log_context
 from imagebuild_operator.shell.metrics import Metrics
 from imagebuild_operator.shell.port import ApiRefusal, Cluster, Conflict, Missing
@@ -36,25 +35,12 @@ logger = logging.getLogger(__name__)
 # A pass is a handful of looks and effects; more means two decisions undo each other, which is a bug.
 STEPS_PER_PASS: Final = 20
 
+# A build as it was when something happened to it, and what is to be told of that.
+_Told = tuple[BuildView, Announcement]
+
 
 class EndlessPassError(Exception):
     """A pass did not come to rest."""
-
-
-@dataclass
-class _Pass:
-    """What one pass has gathered beyond the store."""
-
-    fresh: bool = False
-    looked_up: set[str] = field(default_factory=set)
-    slot: bool | None = None
-    log: str | None = None
-    warnings: tuple[str, ...] | None = None
-    announcements: list[tuple[BuildView, Announcement]] = field(default_factory=list)
-
-    def changed(self) -> None:
-        """The build changed under the pass: what was asked for the old one counts no more."""
-        self.fresh, self.slot, self.log, self.warnings = True, None, None, None
 
 
 class Reconciler:
@@ -114,55 +100,39 @@ class Reconciler:
             ApiRefusal: the API server refused something that only trying again can mend.
             EndlessPassError: the decisions did not come to rest.
         """
-        gathered = _Pass()
+        evidence, told = self._evidence(key), list[_Told]()
         try:
             for _ in range(STEPS_PER_PASS):
-                build = self._store.build(key) or await self._unknown(key, gathered)
+                build = await evidence.build()
                 if build is None:
                     self._let_go(key)
                     return
-                decision = decide(self._observe(build, gathered), self._policy, self._clock())
+                decision = decide(evidence.observation(build), self._policy, self._clock())
                 if isinstance(decision, Wait):
                     self._rest(key, build, decision)
                     return
                 with build_log_context(*key, run=_run_of(build, decision)):
-                    await self._execute(key, build, decision, gathered)
+                    told += await self._execute(key, build, decision, evidence)
             raise EndlessPassError(f"no rest after {STEPS_PER_PASS} steps for {key[0]}/{key[1]}")
         finally:
             self._admission.settle(key)
-            for build, announcement in gathered.announcements:
-                await self._announce(build, announcement)
+            for about, announcement in told:
+                await self._announce(about, announcement)
 
-    async def _unknown(self, key: Key, gathered: _Pass) -> BuildView | None:
-        """A Pod of a build that is not in the store: only a live one is worth a GET."""
-        if not any(pod.live and not pod.deleting for pod in self._store.pods(key)):
-            return None
-        return await self._read_build(key, gathered)
-
-    async def _read_build(self, key: Key, gathered: _Pass) -> BuildView | None:
-        raw = await self._cluster.get_build(*key)
-        gathered.changed()
-        if raw is None:
-            self._store.drop_build(key)
-            return None
-        return self._store.see_build(raw)
-
-    def _observe(self, build: BuildView, gathered: _Pass) -> Observation:
-        return Observation(
-            build=build,
-            pods=self._store.pods(build.key),
-            fresh=gathered.fresh,
-            looked_up=frozenset(gathered.looked_up),
-            slot=gathered.slot,
-            log=gathered.log,
-            warnings=gathered.warnings,
-            refusal=self._refusals.of(build.key),
+    def _evidence(self, key: Key) -> Evidence:
+        return Evidence(
+            key,
+            cluster=self._cluster,
+            store=self._store,
+            admission=self._admission,
+            refusals=self._refusals,
+            clock=self._clock,
         )
 
     def _rest(self, key: Key, build: BuildView, wait: Wait) -> None:
         if wait.after is not None:
             self._queue.add_after(key, wait.after)
-        elif build.status.phase is not None and build.status.phase.finished:
+        elif build.status.phase is not None and build.status.phase.at_rest:
             self._let_go(key)
             self._store.forget(key)
 
@@ -170,51 +140,26 @@ class Reconciler:
         self._refusals.forget(key)
         self._queue.unschedule(key)
 
-    async def _execute(self, key: Key, build: BuildView, decision: Decision, gathered: _Pass) -> None:
+    async def _execute(
+        self, key: Key, build: BuildView, decision: Look | Effect, evidence: Evidence
+    ) -> Iterable[_Told]:
+        """One look or effect; returns what is to be told of it once the pass is over."""
         match decision:
-            case Wait():
-                return
-            case AskSlot():
-                gathered.slot = self._admission.ask(key)
-            case FetchBuild():
-                await self._read_build(key, gathered)
-            case FetchPod(name):
-                await self._look_up(key, name, gathered)
-            case FetchLog(pod_name, container):
-                gathered.log = await self._read_log(key, pod_name, container)
-            case FetchWarnings(pod_uid):
-                gathered.warnings = tuple(await self._cluster.pod_warnings(key[0], pod_uid))
             case WriteStatus():
-                await self._write(key, build, decision, gathered)
-            case CreatePod(name, manifest):
-                await self._create(key, CreatePod(name, manifest))
+                return await self._write(build, decision, evidence)
+            case CreatePod():
+                await self._create(key, decision)
             case DeletePod(name, uid):
                 await self._cluster.delete_pod(key[0], name, uid)
                 self._store.request_delete(key, uid)
                 logger.info("Pod %s is no longer wanted: deleted", name)
+            case DeleteBuild():
+                await self._delete(build, evidence)
             case _:
-                assert_never(decision)
+                await evidence.look(decision)
+        return ()
 
-    async def _read_log(self, key: Key, pod_name: str, container: str) -> str:
-        """A log that cannot be had, as from a node that is away, must not keep the result from being recorded."""
-        try:
-            return await self._cluster.read_log(key[0], pod_name, container)
-        except ApiRefusal as refusal:
-            logger.warning("The log of Pod %s cannot be read: %s", pod_name, refusal.message)
-            return ""
-
-    async def _look_up(self, key: Key, name: str, gathered: _Pass) -> None:
-        raw = await self._cluster.get_pod(key[0], name)
-        gathered.looked_up.add(name)
-        known = [pod for pod in self._store.pods(key) if pod.name == name]
-        found = (raw.get("metadata") or {}).get("uid") if raw else None
-        for pod in known:
-            if pod.uid != found:
-                self._store.lose_pod(key, pod.uid)
-        if raw is not None:
-            self._store.see_pod(raw, key)
-
-    async def _write(self, key: Key, build: BuildView, decision: WriteStatus, gathered: _Pass) -> None:
+    async def _write(self, build: BuildView, decision: WriteStatus, evidence: Evidence) -> Iterable[_Told]:
         try:
             raw = await self._cluster.write_status(
                 namespace=build.namespace,
@@ -224,14 +169,24 @@ class Reconciler:
                 status=decision.status.model_dump(by_alias=True, exclude_none=True, mode="json"),
             )
         except (Conflict, Missing):
-            await self._read_build(key, gathered)
-            return
+            await evidence.read_build()
+            return ()
         self._store.see_build(raw)
-        gathered.changed()
+        evidence.changed()
         logger.info("Status written: %s", _summary(decision))
-        gathered.announcements.extend((build, announcement) for announcement in decision.announcements)
         if decision.result is not None:
             self._metrics.finished(decision.result)
+        if decision.waited is not None:
+            self._metrics.waited(decision.waited)
+        return ((build, announcement) for announcement in decision.announcements)
+
+    async def _delete(self, build: BuildView, evidence: Evidence) -> None:
+        """Deleted, or changed meanwhile: the next look tells which."""
+        await self._cluster.delete_build(
+            namespace=build.namespace, name=build.name, uid=build.uid, resource_version=build.resource_version
+        )
+        if await evidence.read_build() is None:
+            logger.info("spec.ttlSecondsAfterFinished is over: deleted")
 
     async def _create(self, key: Key, decision: CreatePod) -> None:
         try:
@@ -250,7 +205,7 @@ class Reconciler:
         """Events are for people: one that cannot be posted is logged, and nothing else suffers."""
         manifest = build_event(
             build,
-            run=announcement.run,
+            about=announcement.about,
             reason=announcement.reason,
             note=announcement.note,
             action="Build",

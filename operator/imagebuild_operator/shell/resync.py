@@ -10,6 +10,7 @@ import logging
 from imagebuild_operator.core.queueing import Key
 from imagebuild_operator.core.reading import JSON
 from imagebuild_operator.shell.admission import Admission
+from imagebuild_operator.shell.cleanup import Cleanup
 from imagebuild_operator.shell.port import ApiRefusal, Cluster
 from imagebuild_operator.shell.store import Store, owner_of
 from imagebuild_operator.shell.workqueue import WorkQueue
@@ -20,11 +21,14 @@ logger = logging.getLogger(__name__)
 class Resync:
     """Brings the store in line with the cluster."""
 
-    def __init__(self, cluster: Cluster, store: Store, queue: WorkQueue[Key], admission: Admission) -> None:
+    def __init__(
+        self, cluster: Cluster, store: Store, queue: WorkQueue[Key], admission: Admission, cleanup: Cleanup
+    ) -> None:
         self._cluster = cluster
         self._store = store
         self._queue = queue
         self._admission = admission
+        self._cleanup = cleanup
 
     async def once(self) -> None:
         """List the unfinished builds and the build Pods, and have everything they name looked at.
@@ -38,11 +42,12 @@ class Resync:
         present = {str(raw["metadata"]["uid"]) for raw in pods}
         for raw in pods:
             self._store.see_pod(raw)
+            self._cleanup.see(raw)
         for key, uid, version in list(self._store.existing_pods()):
             if uid not in present and version <= _number(pods_version):
                 self._store.lose_pod(key, uid)
         for key, version in list(self._store.builds()):
-            if key not in seen and version <= _number(builds_version):
+            if key not in seen and version <= _number(builds_version) and not self._at_rest(key):
                 await self._reread(key)
         for key in self._store.keys() | {owner for raw in pods if (owner := owner_of(raw))}:
             self._queue.add(key)
@@ -51,6 +56,11 @@ class Resync:
     def _take_build(self, raw: JSON) -> Key | None:
         view = self._store.see_build(raw)
         return view.key if view is not None else None
+
+    def _at_rest(self, key: Key) -> bool:
+        """Such a build is not in the list anyway: it only waits for the time of its own deletion."""
+        build = self._store.build(key)
+        return build is not None and build.status.phase is not None and build.status.phase.at_rest
 
     async def _reread(self, key: Key) -> None:
         """It is finished or gone: a GET tells which."""

@@ -5,7 +5,7 @@ copy could do harm. A finished build is forgotten, so memory follows the work, n
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
@@ -14,6 +14,7 @@ from imagebuild_operator.core.observe import BuildView
 from imagebuild_operator.core.pods import PodView, controller_of
 from imagebuild_operator.core.queueing import Key, Waiting
 from imagebuild_operator.core.reading import JSON
+from imagebuild_operator.core.standing import Standing, standing
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +49,8 @@ class Store:
     def __init__(self) -> None:
         self._builds: dict[Key, tuple[int, BuildView]] = {}
         self._pods: dict[Key, _Pods] = {}
-        self._waiting: dict[Key, Waiting] = {}
-        self._holding: set[Key] = set()
+        self._standings: dict[Key, Standing] = {}
+        self._changed: dict[Key, None] = {}
 
     def build(self, key: Key) -> BuildView | None:
         """The newest copy of an unfinished build."""
@@ -82,15 +83,14 @@ class Store:
         uid = str((raw.get("metadata") or {}).get("uid"))
         return owner_of(raw) or next((key for key, pods in self._pods.items() if uid in pods.by_uid), None)
 
-    @property
-    def active(self) -> set[Key]:
-        """Builds that hold a slot: a recorded attempt that has not ended, or a live Pod."""
-        return self._holding
+    def standing(self, key: Key) -> Standing:
+        """Where the build stands in the queue."""
+        return self._standings.get(key) or Standing(Waiting(key))
 
-    @property
-    def waiting(self) -> dict[Key, Waiting]:
-        """The recorded waiting runs."""
-        return self._waiting
+    def take_changes(self) -> Iterable[Key]:
+        """The builds whose standing has changed since the last call, each once."""
+        changed, self._changed = self._changed, {}
+        return changed
 
     def see_build(self, raw: JSON) -> BuildView | None:
         """Take in a copy; one that is older than the known one is ignored.
@@ -177,16 +177,14 @@ class Store:
             entry.view = replace(entry.view, delete_requested=True)
 
     def _count(self, key: Key) -> None:
-        """Keep who waits and who holds a slot in step with the copies of one build."""
+        """Keep the standing of one build in step with its copies."""
         build, pods = self.build(key), self._pods.get(key)
         if pods is not None and not pods.by_uid:
             del self._pods[key]
-        run = build.status.run if build else None
-        unfinished = run is not None and run.completion_time is None
-        live = any(view.live for view in self.pods(key) if not build or view.owner_uid == build.uid)
-        if run is not None and unfinished and run.pod_name is None:
-            self._waiting[key] = Waiting(run.queued_time or "", key)
+        known, now = self.standing(key), standing(key, build, self.pods(key))
+        if build is None and key not in self._pods:
+            self._standings.pop(key, None)
         else:
-            self._waiting.pop(key, None)
-        holds = live or (run is not None and unfinished and run.pod_name is not None)
-        (self._holding.add if holds else self._holding.discard)(key)
+            self._standings[key] = now
+        if now != known:
+            self._changed[key] = None

@@ -24,6 +24,7 @@ def pod_document(
     build: Doc | None = None,
     prepare: Doc | None = None,
     metadata: Doc | None = None,
+    conditions: list[Doc] | None = None,
 ) -> Doc:
     def statuses(name: str, state: Doc | None) -> list[Doc]:
         return [] if state is None else [{"name": name, "state": state}]
@@ -43,6 +44,7 @@ def pod_document(
             "phase": phase,
             "reason": reason,
             "message": message,
+            "conditions": conditions or [],
             "containerStatuses": statuses("build", build),
             "initContainerStatuses": statuses("prepare", prepare),
         },

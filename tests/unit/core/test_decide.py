@@ -53,9 +53,8 @@ def test_deciding_again_changes_nothing() -> None:
         ({"exit_code": 0, "message": DIGEST + "\n"}, Reason.BUILD_FAILED),
         ({"exit_code": 137, "message": "", "reason": "OOMKilled"}, Reason.OUT_OF_MEMORY),
         ({"exit_code": 2, "message": "", "reason": "Error", "pod_reason": "DeadlineExceeded"}, Reason.TIMEOUT),
-        ({"exit_code": 2, "message": "", "reason": "Error", "pod_reason": "Evicted"}, Reason.EVICTED),
-        ({"exit_code": 2, "message": "", "reason": "Error", "pod_reason": "OutOfcpu"}, Reason.POD_REJECTED),
-        ({"exit_code": 2, "message": "", "reason": "Error", "pod_reason": "NodeShutdown"}, Reason.POD_LOST),
+        ({"exit_code": 2, "message": "", "reason": "Error", "pod_reason": "Evicted"}, Reason.OUT_OF_STORAGE),
+        ({"exit_code": 2, "message": "", "reason": "Error", "pod_reason": "PodOSNotSupported"}, Reason.POD_REJECTED),
     ],
 )
 def test_a_failed_pod_is_never_a_digest(result: dict[str, object], reason: Reason) -> None:
@@ -319,7 +318,8 @@ def test_a_pod_deleted_by_somebody_is_lost() -> None:
     world.start_pod()
     world.remove_pods()
     world.step()
-    assert world.reason() == Reason.POD_LOST
+    assert world.status["failure"]["reason"] == Reason.POD_LOST
+    assert world.reason() == Reason.RETRYING
     assert not world.pods
 
 
@@ -332,7 +332,7 @@ def test_a_pod_that_failed_because_it_was_asked_to_go_is_lost() -> None:
     world.pass_time(2)
     world.end_pod(exit_code=143, message="", reason="Error")
     world.step()
-    assert world.reason() == Reason.POD_LOST
+    assert world.status["failure"]["reason"] == Reason.POD_LOST
 
 
 def test_the_last_copy_of_a_pod_that_is_gone_counts_when_it_had_ended() -> None:

@@ -9,16 +9,25 @@ from imagebuild_operator.api.names import Reason
 from imagebuild_operator.core.failures import CAUSES, Evidence, error_line, explain, without_usage
 from tests.unit.core.pod_documents import DELETED, pod, terminated
 
-NO_RESULT: dict[str, Any] = {}
+EVICTION = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "drained"}
+PRESSURE = {"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet"}
+TOO_MANY = "error building image: GET https://registry.example.com/v2/a/manifests/1: TOOMANYREQUESTS: slow down"
+BROKEN = "error building image: GET https://registry.example.com/v2/a/manifests/1: unexpected status code 502 Oops"
 # One Pod for each row of CAUSES, in its order, with a word that its explanation must hold.
 ROWS: list[tuple[Reason, dict[str, Any], str]] = [
+    (Reason.DISRUPTED, {"build": terminated(143), "metadata": DELETED, "conditions": [EVICTION]}, "drained"),
     (Reason.POD_LOST, {"build": terminated(143), "metadata": DELETED}, "deleted"),
     (Reason.TIMEOUT, {"reason": "DeadlineExceeded", "build": terminated(137)}, "spec.timeout"),
-    (Reason.EVICTED, {"reason": "Evicted", "message": "ephemeral local storage exceeds 1Gi"}, "exceeds 1Gi"),
+    (Reason.EVICTED, {"reason": "Evicted", "message": "low on memory", "conditions": [PRESSURE]}, "low on memory"),
+    (Reason.OUT_OF_STORAGE, {"reason": "Evicted", "message": "ephemeral storage exceeds 1Gi"}, "exceeds 1Gi"),
+    (Reason.DISRUPTED, {"reason": "Preempting", "message": "Preempted in order to admit a critical pod"}, "critical"),
     (Reason.POD_LOST, {"reason": "NodeLost"}, "node went away: NodeLost"),
-    (Reason.POD_REJECTED, {"reason": "OutOfmemory", "message": "Node didn't have enough resource"}, "enough resource"),
+    (Reason.DISRUPTED, {"reason": "OutOfmemory", "message": "Node didn't have enough resource"}, "enough resource"),
+    (Reason.POD_REJECTED, {"reason": "UnexpectedAdmissionError", "message": "no such device"}, "no such device"),
     (Reason.OUT_OF_MEMORY, {"build": terminated(137, reason="OOMKilled")}, "exit code 137"),
     (Reason.BUILD_FAILED, {"prepare": terminated(3, message="Killed")}, "Fetching the source failed with exit code 3"),
+    (Reason.RATE_LIMITED, {"build": terminated(1, message=TOO_MANY)}, "for now: error building image: GET"),
+    (Reason.REGISTRY_UNAVAILABLE, {"build": terminated(1, message=BROKEN)}, "cannot be reached: error building image"),
     (Reason.BUILD_FAILED, {"phase": "Succeeded", "build": terminated(0, message="")}, "no digest"),
     (Reason.BUILD_FAILED, {"message": "the node said nothing"}, "the node said nothing"),
     (Reason.BUILD_FAILED, {"build": terminated(7)}, "exit code 7: error building image: no such stage"),
@@ -26,17 +35,23 @@ ROWS: list[tuple[Reason, dict[str, Any], str]] = [
 LOG = "INFO[0001] step\nerror building image: no such stage\n"
 
 
+def _log(fields: dict[str, Any]) -> str:
+    """The log that goes with such a Pod: what its termination message says, or one of a failing build."""
+    build = fields.get("build", {}).get("terminated", {})
+    return f"INFO[0001] step\n{build['message']}\n" if build.get("message") else LOG if build else ""
+
+
 def test_every_row_of_the_table_is_reached_by_some_pod() -> None:
     first = []
     for _, fields, _ in ROWS:
-        evidence = Evidence(pod(**fields), LOG)
+        evidence = Evidence(pod(**fields), _log(fields))
         first.append(next(index for index, cause in enumerate(CAUSES) if cause.applies(evidence)))
     assert first == list(range(len(CAUSES)))
 
 
 @pytest.mark.parametrize(("reason", "fields", "word"), ROWS, ids=[f"{n}-{row[0]}" for n, row in enumerate(ROWS)])
 def test_a_row_says_its_reason_and_why(reason: Reason, fields: dict[str, Any], word: str) -> None:
-    found, explanation = explain(Evidence(pod(**fields), LOG if "build" in fields else ""))
+    found, explanation = explain(Evidence(pod(**fields), _log(fields)))
     assert found is reason
     assert word in explanation.message
 
@@ -46,11 +61,12 @@ def test_a_row_says_its_reason_and_why(reason: Reason, fields: dict[str, Any], w
     [
         ({"build": terminated(0, reason="OOMKilled", message="no digest")}, Reason.OUT_OF_MEMORY),
         ({"prepare": terminated(137, reason="OOMKilled")}, Reason.OUT_OF_MEMORY),
-        ({"reason": "Evicted", "build": terminated(137, reason="OOMKilled")}, Reason.EVICTED),
+        ({"reason": "Evicted", "build": terminated(137, reason="OOMKilled")}, Reason.OUT_OF_STORAGE),
         ({"reason": "DeadlineExceeded", "prepare": terminated(143)}, Reason.TIMEOUT),
-        ({"reason": "Preempting"}, Reason.EVICTED),
+        ({"reason": "Preempting"}, Reason.DISRUPTED),
         ({"reason": "Terminated", "message": "node is shutting down"}, Reason.POD_LOST),
-        ({"reason": "NodeAffinity"}, Reason.POD_REJECTED),
+        ({"reason": "NodeAffinity"}, Reason.DISRUPTED),
+        ({"reason": "PodOSNotSupported"}, Reason.POD_REJECTED),
         ({"reason": "SomethingNew", "build": terminated(1)}, Reason.BUILD_FAILED),
         # It had ended by itself before somebody asked it to go.
         ({"build": terminated(1, at="2026-01-01T00:09:59Z"), "metadata": DELETED}, Reason.BUILD_FAILED),

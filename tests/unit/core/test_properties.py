@@ -10,11 +10,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from imagebuild_operator.api import names
 from imagebuild_operator.api.v1alpha1 import ImageBuildStatus
-from imagebuild_operator.core import runs
+from imagebuild_operator.core import inputs
 from imagebuild_operator.core.decide import decide
 from imagebuild_operator.core.decisions import CreatePod, Decision, DeletePod, Wait, WriteStatus
 from imagebuild_operator.core.observe import Observation
 from imagebuild_operator.core.pods import PodView
+from imagebuild_operator.core.queueing import Slot
 from imagebuild_operator.core.times import format_time
 from imagebuild_operator.pod.manifest import pod_name
 from tests.unit.core.kstatus import kstatus
@@ -182,7 +183,7 @@ def test_no_pod_makes_a_decision_fail(
         pods=(pod, stray),
         fresh=looked_up,
         looked_up=frozenset({pod.name} if looked_up else ()),
-        slot=True,
+        slot=Slot(granted=True),
         log=log,
         warnings=None if warnings is None else tuple(warnings),
     )
@@ -357,10 +358,10 @@ class Life(RuleBasedStateMachine):
         run, phase = view.status.run, view.status.phase
         if run is None or phase is None or not phase.finished or view.spec is None:
             return
-        assert run.inputs_hash == runs.inputs_hash(view.raw_spec)
+        assert run.inputs_hash == inputs.inputs_hash(view.raw_spec)
         assert view.request in ("", view.status.last_handled_request)
         if view.status.failure is not None:
-            assert run.spec_hash == runs.spec_hash(view.raw_spec), "after a failure any edit builds again"
+            assert run.spec_hash == inputs.spec_hash(view.raw_spec), "after a failure any edit builds again"
 
     # What always holds
 
@@ -437,7 +438,7 @@ def test_the_same_observation_gives_the_same_decision(finished: bool) -> None:
     world = World(spec=inline_spec(target="a"))
     if finished:
         world.built()
-    seen = world.observe(slot=True, fresh=True)
+    seen = world.observe(slot=Slot(granted=True), fresh=True)
     assert decide(seen, world.policy, world.now) == decide(seen, world.policy, world.now)
 
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from imagebuild_operator.api.names import Reason
+from imagebuild_operator.api.names import Reason, RunCause
 from imagebuild_operator.api.v1alpha1 import Run
-from imagebuild_operator.core import runs
+from imagebuild_operator.core import inputs, runs
+from imagebuild_operator.core.queueing import Slot
 from tests.unit.core.world import DIGEST, START, World, inline_spec
 
 FIELDS = [
@@ -36,14 +37,14 @@ NOT_THE_BUILD = ["suspend", "priority", "concurrencyGroup", "concurrencyPolicy",
 @pytest.mark.parametrize(("field", "value", "decides"), FIELDS)
 def test_what_decides_the_image_and_what_only_the_result(field: str, value: object, decides: bool) -> None:
     before, after = inline_spec(), inline_spec(**{field: value})
-    assert (runs.inputs_hash(before) != runs.inputs_hash(after)) is decides
-    assert runs.spec_hash(before) != runs.spec_hash(after)
+    assert (inputs.inputs_hash(before) != inputs.inputs_hash(after)) is decides
+    assert inputs.spec_hash(before) != inputs.spec_hash(after)
 
 
 @pytest.mark.parametrize("field", NOT_THE_BUILD)
 def test_what_only_decides_when_to_build_is_no_change(field: str) -> None:
-    assert runs.spec_hash(inline_spec()) == runs.spec_hash(inline_spec(**{field: 5}))
-    assert runs.inputs_hash(inline_spec()) == runs.inputs_hash(inline_spec(**{field: 5}))
+    assert inputs.spec_hash(inline_spec()) == inputs.spec_hash(inline_spec(**{field: 5}))
+    assert inputs.inputs_hash(inline_spec()) == inputs.inputs_hash(inline_spec(**{field: 5}))
 
 
 JSON_VALUE = st.recursive(
@@ -63,28 +64,28 @@ def shuffled(value: Any) -> Any:
 @given(spec=st.dictionaries(st.sampled_from(["source", "output", "target", "resources", "x"]), JSON_VALUE))
 def test_the_order_of_keys_and_a_round_trip_change_no_hash(spec: dict[str, Any]) -> None:
     for again in (shuffled(spec), json.loads(json.dumps(spec))):
-        assert runs.inputs_hash(again) == runs.inputs_hash(spec)
-        assert runs.spec_hash(again) == runs.spec_hash(spec)
+        assert inputs.inputs_hash(again) == inputs.inputs_hash(spec)
+        assert inputs.spec_hash(again) == inputs.spec_hash(spec)
 
 
 def test_the_order_of_a_list_is_a_change() -> None:
     one, two = {"name": "A", "value": "1"}, {"name": "B", "value": "2"}
-    assert runs.inputs_hash(inline_spec(buildArgs=[one, two])) != runs.inputs_hash(inline_spec(buildArgs=[two, one]))
+    assert inputs.inputs_hash({"buildArgs": [one, two]}) != inputs.inputs_hash({"buildArgs": [two, one]})
 
 
 def test_hashes_are_of_the_stored_json_fields_of_a_newer_schema_included() -> None:
     newer = inline_spec()
     newer["source"]["inline"]["fieldOfTomorrow"] = 1
-    assert runs.inputs_hash(newer) != runs.inputs_hash(inline_spec())
-    assert runs.spec_hash(inline_spec(fieldOfTomorrow=1)) != runs.spec_hash(inline_spec())
+    assert inputs.inputs_hash(newer) != inputs.inputs_hash(inline_spec())
+    assert inputs.spec_hash(inline_spec(fieldOfTomorrow=1)) != inputs.spec_hash(inline_spec())
 
 
 def test_a_hash_carries_the_version_of_its_function_and_stays_what_it_is() -> None:
     # Another value for the same spec would rebuild every image of every user after an upgrade.
-    assert runs.inputs_hash({"target": "a", "resources": {"limits": {"cpu": 1}}}) == (
+    assert inputs.inputs_hash({"target": "a", "resources": {"limits": {"cpu": 1}}}) == (
         "v1:5d73d360b95f14f6ae1757986d240a11"
     )
-    assert runs.spec_hash({"target": "a"}) == "v1:32bbeeeef96f3c88fb6cfc844caed1d9"
+    assert inputs.spec_hash({"target": "a"}) == "v1:32bbeeeef96f3c88fb6cfc844caed1d9"
 
 
 def recorded(**changes: Any) -> tuple[World, Run]:
@@ -104,14 +105,14 @@ def recorded(**changes: Any) -> tuple[World, Run]:
 def test_a_hash_of_an_unknown_version_counts_as_unchanged(inputs_hash: str, changed: bool) -> None:
     world, run = recorded(inputsHash=inputs_hash, specHash=inputs_hash)
     world.edit(timeout="2h")
-    assert runs.inputs_changed(world.build, run) is changed
-    assert runs.spec_changed(world.build, run) is changed
+    assert inputs.inputs_changed(world.build, run) is changed
+    assert inputs.spec_changed(world.build, run) is changed
 
 
 def test_nothing_is_compared_while_the_generation_is_the_runs() -> None:
     world, run = recorded(inputsHash="v1:0", specHash="v1:0")
-    assert not runs.inputs_changed(world.build, run)
-    assert not runs.spec_changed(world.build, run)
+    assert not inputs.inputs_changed(world.build, run)
+    assert not inputs.spec_changed(world.build, run)
 
 
 @pytest.mark.parametrize(
@@ -200,24 +201,26 @@ def test_a_recorded_attempt_whose_spec_cannot_be_read_any_more_ends_and_frees_it
     assert (world.status["run"]["number"], world.status["phase"]) == (2, "Building")
 
 
-@pytest.mark.parametrize(("attempt", "queued"), [(0, True), (1, False)])
-def test_the_record_of_a_new_run(attempt: int, queued: bool) -> None:
+@pytest.mark.parametrize("granted", [False, True])
+def test_the_record_of_a_new_run(granted: bool) -> None:
     world = World(spec=inline_spec(target="a", executor={"image": "e:1", "verbosity": "debug"}))
     world.request("token")
-    run = runs.record(world.build, number=3, attempt=attempt, now=START)
-    assert (run.number, run.generation, run.requested_at) == (3, 1, "token")
-    assert (run.queued_time is not None) is queued
-    assert (run.pod_name is None, run.start_time is None, run.attempts is None) == (queued, queued, queued)
+    run = runs.recorded(world.build, Slot(granted, turn=7), START)
+    assert (run.number, run.generation, run.requested_at, run.turn) == (1, 1, "token", 7)
+    assert run.queued_time == "2026-01-01T00:00:00.000000Z"
+    assert (run.cause, run.changed) == (RunCause.CREATED, None)
+    assert run.attempt == int(granted)
+    assert (run.pod_name is None, run.start_time is None, run.attempts is None) == ((not granted,) * 3)
     assert [entry.field for entry in run.inputs or ()] == ["source", "target", "output", "executor.image"]
 
 
 def test_the_record_of_the_next_attempt_keeps_the_history_of_the_run() -> None:
     world = World()
     world.request("token")
-    run = runs.record(world.build, number=1, attempt=0, now=START)
+    run = runs.recorded(world.build, Slot(granted=False), START)
     names = set()
-    for attempt in range(1, 12):
-        run = runs.record(world.build, number=1, attempt=attempt, now=START, before=run)
+    for _ in range(11):
+        run = runs.started(world.build, run, START)
         names.add(run.pod_name)
     assert len(names) == 11, "every attempt has a Pod of its own"
     assert [entry.number for entry in run.attempts or ()] == [11, 10, 9, 8, 7, 6, 5, 4]

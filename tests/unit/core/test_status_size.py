@@ -1,80 +1,198 @@
 """The status stays small: etcd keeps every version of it, and every watcher receives it."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from imagebuild_operator.api import names
-from imagebuild_operator.api.names import Reason
-from imagebuild_operator.api.v1alpha1 import ImageBuildStatus
-from imagebuild_operator.core import runs
-from imagebuild_operator.core.decide import decide
-from imagebuild_operator.core.decisions import WriteStatus
-from imagebuild_operator.core.observe import Observation
+from imagebuild_operator.api.names import Reason, RunCause
+from imagebuild_operator.api.v1alpha1 import Failure, ImageBuildStatus, Run
+from imagebuild_operator.core import ending, runs, transitions
+from imagebuild_operator.core.decisions import Wait, WriteStatus
 from imagebuild_operator.core.outcome import clip, failure
-from imagebuild_operator.core.transitions import closed
+from imagebuild_operator.core.queueing import Slot
+from imagebuild_operator.core.reading import JSON
 from tests.unit.core.world import DIGEST, World, inline_spec
 
 LIMIT = 8192
 IMAGE = "registry.example.com/" + "x" * 485 + ":1.2.3"
-EVERY_INPUT = {
-    "dockerfile": "Dockerfile",
-    "target": "a",
-    "buildArgs": [],
-    "secrets": [],
-    "executor": {"image": "e", "snapshotMode": "redo"},
-}
+LETTERS = ["x", "ä", "語", "😀"]
+TIME = "2026-01-01T00:00:00Z"
+LONGEST_REASON = max(Reason, key=len)
+LONGEST_CAUSE = max(RunCause, key=len)
+
+
+def spec(letter: str) -> JSON:
+    """Every input there is, those whose values are shown longer than what is shown of them."""
+    return inline_spec(
+        source={"git": {"url": "https://git.example.com/a.git", "revision": f"r{letter * 99}"}},
+        output={"images": [IMAGE]},
+        dockerfile="Dockerfile",
+        target=f"t{letter * 99}",
+        buildArgs=[],
+        secrets=[],
+        executor={"image": f"e{letter * 99}", "snapshotMode": "redo"},
+    )
 
 
 def fullest(letter: str) -> World:
-    """A build that has pushed once and been asked for again, every text of its status at its bound."""
-    world = World(spec=inline_spec(output={"images": [IMAGE]}, **EVERY_INPUT))
-    world.annotations = {names.ANNOTATION_REQUESTED_AT: letter * 256}
-    world.built()
+    """A build that has pushed, and whose open run has had many attempts; every field of its status at its bound."""
+    world = World(spec=spec(letter)).built()
     world.pods.clear()
-    world.status["source"] = {"commit": "c" * 40, "revision": clip(letter * 256, 256)}
-    world.status["run"] |= {"number": 99_999, "generation": 99_999, "podName": "p" * 63, "duration": "8760h59m59s"}
-    world.status["run"]["attempts"] = [{"number": n, "startTime": "2026-01-01T00:00:00Z"} for n in range(100, 108)]
-    world.status["run"]["queuedTime"] = "2026-01-01T00:00:00.000000Z"
-    assert world.status["digest"] == DIGEST
+    world.edit(**{**spec("y" + letter), "dockerfile": "other", "buildArgs": [{"name": "A"}], "secrets": [{"id": "a"}]})
+    executor = {"image": f"f{letter * 99}", "snapshotMode": "full"}
+    world.edit(output={"images": [IMAGE], "labels": {"a": "b"}}, executor=executor)
+    world.request(letter * 999)
+    world.cancel(letter * 999)
+    run = runs.recorded(world.build, Slot(granted=True, turn=99_999), world.now, world.build.status.run)
+    attempt = {"startTime": TIME, "completionTime": TIME, "reason": LONGEST_REASON.value}
+    past = {"cause": LONGEST_CAUSE.value, "digest": DIGEST, "reason": LONGEST_REASON.value, **TIMES}
+    world.status["run"] = stored(run) | {
+        "number": 99_999,
+        "generation": 99_999,
+        "cause": LONGEST_CAUSE.value,
+        "attempt": 107,
+        "attempts": [{"number": n, **attempt} for n in range(107, 99, -1)],
+        "podName": "p" * 63,
+        "retries": {"failures": 10, "disruptions": 3},
+    }
+    world.status["history"] = [{"number": n, **past} for n in range(99_998, 99_993, -1)]
+    world.status["source"] = {"commit": "c" * 64, "revision": clip(letter * 256, 256)}
+    world.status["failure"] = stored(full_failure(letter))
+    world.status["lastHandledRequest"] = world.build.request
+    world.status["lastHandledCancel"] = world.build.cancel
+    world.generation = 99_999
     return world
 
 
+TIMES = {"startTime": TIME, "completionTime": TIME}
+
+
+def full_failure(letter: str) -> Failure:
+    return failure(LONGEST_REASON, letter * 999, letter * 999, exit_code=255, log=f"a{letter * 9999}b")
+
+
+def stored(model: ImageBuildStatus | Run | Failure) -> JSON:
+    return model.model_dump(by_alias=True, exclude_none=True, mode="json")
+
+
 def size(status: ImageBuildStatus) -> int:
-    stored = status.model_dump(by_alias=True, exclude_none=True, mode="json")
-    assert ImageBuildStatus.model_validate(stored) == status, "beyond its own schema"
-    return len(json.dumps(stored, ensure_ascii=False, separators=(",", ":")).encode())
+    document = stored(status)
+    assert ImageBuildStatus.model_validate(document) == status, "beyond its own schema"
+    return bytes_of(document)
 
 
-@pytest.mark.parametrize("letter", ["x", "ä", "語", "😀"])
-def test_the_status_of_a_failure_with_every_text_at_its_bound(letter: str) -> None:
+def bytes_of(document: Any) -> int:
+    return len(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+Write = Callable[[World, Run, str], object]
+
+
+def _told(reason: Reason) -> Write:
+    def write(world: World, run: Run, letter: str) -> object:
+        message = clip(letter * 999, 512)
+        return transitions.in_progress(world.build, run, world.now, after=None, reason=reason, message=message)
+
+    return write
+
+
+def _failed(world: World, run: Run, letter: str) -> object:
+    return ending.close(world.observe(), run, full_failure(letter), world.now)
+
+
+def _retrying(world: World, run: Run, letter: str) -> object:
+    later = run.model_copy(update={"pod_name": None, "next_attempt_time": TIME})
+    return transitions.retrying(world.build, later, full_failure(letter), world.now)
+
+
+def _queued(world: World, run: Run, letter: str) -> object:
+    later = run.model_copy(update={"pod_name": None})
+    return transitions.queued(world.build, later, letter * 999, world.now)
+
+
+def _suspended(world: World, run: Run, letter: str) -> object:
+    return transitions.suspended(world.build, runs.held(run, world.now), world.now, stopped=True)
+
+
+def _unreadable(world: World, run: Run, letter: str) -> object:
+    world.edit(timeout=letter * 999)
+    return transitions.invalid_spec(world.build, world.now)
+
+
+WRITES: dict[str, Write] = {
+    "failed": _failed,
+    "retrying": _retrying,
+    "queued": _queued,
+    "suspended": _suspended,
+    "unreadable": _unreadable,
+    **{reason.value: _told(reason) for reason in (Reason.POD_NOT_STARTING, Reason.POD_TERMINATING)},
+}
+
+
+@pytest.mark.parametrize("letter", LETTERS)
+@pytest.mark.parametrize("kind", WRITES)
+def test_the_status_with_every_field_at_its_bound(kind: str, letter: str) -> None:
     world = fullest(letter)
     run = world.build.status.run
     assert run is not None
-    failed = failure(Reason.START_TIMEOUT, letter * 999, letter * 999, exit_code=255, log=letter * 9999)
-    decision = closed(world.build, run, failed, world.now)
+    decision = WRITES[kind](world, run, letter)
     assert isinstance(decision, WriteStatus)
+    assert size(decision.status) <= LIMIT
     assert decision.status.failure is not None
-    assert size(decision.status) <= LIMIT
+    assert decision.status.failure.log_tail is not None, "the end of the log is there even then"
 
 
-@pytest.mark.parametrize("letter", ["x", "ä", "語", "😀"])
-def test_the_status_of_a_pod_that_cannot_start(letter: str) -> None:
-    world = fullest(letter)
-    build = world.build
-    run = runs.record(build, number=99_999, attempt=1, now=world.now, before=build.status.run)
-    world.status["run"] = run.model_dump(by_alias=True, exclude_none=True)
-    world.step()
-    world.pass_time(60)
-    seen = Observation(build=world.build, pods=world.observe().pods, warnings=(letter * 4000,))
-    decision = decide(seen, world.policy, world.now)
+def test_what_gives_way_is_the_beginning_of_the_logs_tail_and_only_as_much_as_must() -> None:
+    world = fullest("x")
+    run = world.build.status.run
+    assert run is not None
+    decision = _failed(world, run, "x")
     assert isinstance(decision, WriteStatus)
-    assert letter * 100 in decision.status.model_dump_json()
+    kept = decision.status.failure
+    assert kept is not None
+    assert (kept.message, kept.hint) == (full_failure("x").message, full_failure("x").hint)
+    assert (kept.log_tail or "").endswith("xb")
+    assert size(decision.status) > LIMIT - 8
+
+
+@pytest.mark.parametrize("log", ['{"a":"b"}\n' * 999, "\\" * 9999, "\t\n" * 9999])
+def test_what_json_makes_of_a_log_counts(log: str) -> None:
+    world = fullest("x")
+    run = world.build.status.run
+    assert run is not None
+    failed = failure(LONGEST_REASON, "m" * 999, "h" * 999, exit_code=255, log=f"a{log}b")
+    decision = ending.close(world.observe(), run, failed, world.now)
+    assert isinstance(decision, WriteStatus)
     assert size(decision.status) <= LIMIT
+
+
+def test_a_status_that_was_shortened_is_not_written_again() -> None:
+    world = fullest("x")
+    run = world.build.status.run
+    assert run is not None
+    for _ in range(2):
+        decision = _told(Reason.POD_NOT_STARTING)(world, run, "x")
+        if isinstance(decision, WriteStatus):
+            world.status = stored(decision.status)
+    assert decision == Wait()
+
+
+def test_an_ordinary_failure_keeps_the_whole_tail_of_its_log() -> None:
+    world = World(log="0123456789\n" * 500)
+    world.built(exit_code=1, message="", reason="Error")
+    assert len(world.status["failure"]["logTail"]) > 2000
 
 
 def test_each_further_image_adds_no_more_than_its_length() -> None:
     world = fullest("x")
-    one = size(world.build.status)
+    run = world.build.status.run
+    assert run is not None
+    one = _failed(world, run, "x")
     world.status["images"] = [IMAGE] * 16
-    assert size(world.build.status) <= one + 15 * (len(IMAGE) + 3)
+    many = _failed(world, run, "x")
+    assert isinstance(one, WriteStatus)
+    assert isinstance(many, WriteStatus)
+    assert size(many.status) <= size(one.status) + 15 * (len(IMAGE) + 3)
+    assert many.status.failure == one.status.failure

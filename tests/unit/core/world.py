@@ -11,13 +11,15 @@ from typing import Any
 
 from imagebuild_operator.api import names
 from imagebuild_operator.api.v1alpha1 import Resources
-from imagebuild_operator.core.decide import Policy, decide
+from imagebuild_operator.core.decide import decide
 from imagebuild_operator.core.decisions import (
     AskSlot,
     CreatePod,
     Decision,
+    DeleteBuild,
     DeletePod,
     FetchBuild,
+    FetchLastOutput,
     FetchLog,
     FetchPod,
     FetchWarnings,
@@ -26,13 +28,20 @@ from imagebuild_operator.core.decisions import (
 )
 from imagebuild_operator.core.observe import BuildView, Observation, Refusal
 from imagebuild_operator.core.pods import PodView
+from imagebuild_operator.core.policy import Policy
+from imagebuild_operator.core.queueing import Slot
 from imagebuild_operator.core.reading import JSON
-from imagebuild_operator.core.times import format_time
+from imagebuild_operator.core.times import format_time, parse_time
 from imagebuild_operator.pod.settings import PodSettings
 
 DIGEST = "sha256:" + "a" * 64
 START = datetime(2026, 1, 1, tzinfo=UTC)
 UID = "uid-1"
+_SAID = "error building image: GET https://registry.example.com/v2/a/manifests/1"
+LOGS = {
+    names.Reason.REGISTRY_UNAVAILABLE: f"{_SAID}: unexpected status code 502 Bad Gateway\n",
+    names.Reason.RATE_LIMITED: f"{_SAID}: TOOMANYREQUESTS: slow down\n",
+}
 
 
 def pod_settings() -> PodSettings:
@@ -63,6 +72,10 @@ class World:
     policy: Policy = field(default_factory=lambda: Policy(pod=pod_settings()))
     now: datetime = START
     slot: bool = True
+    turn: int = 0
+    why: str = "waits, 1st in line, for one of the 2 running builds to end"
+    superseded_by: str = ""
+    last_output: datetime | None = None
     log: str = ""
     warnings: tuple[str, ...] = ()
 
@@ -70,6 +83,8 @@ class World:
         self.generation = 1
         self.version = 1
         self.annotations: dict[str, str] = {}
+        self.labels: dict[str, str] = {}
+        self.deleted = False
         self.status: JSON = {"observedGeneration": -1, "phase": "Pending"}
         self.pods: dict[str, JSON] = {}
         self.lost: dict[str, JSON] = {}
@@ -90,6 +105,7 @@ class World:
                     "generation": self.generation,
                     "resourceVersion": str(self.version),
                     "annotations": self.annotations,
+                    "labels": self.labels,
                 },
                 "spec": self.spec,
                 "status": self.status,
@@ -109,10 +125,16 @@ class World:
         self.annotations = {**self.annotations, names.ANNOTATION_REQUESTED_AT: token}
         self.version += 1
 
+    def cancel(self, token: str) -> None:
+        self.annotations = {**self.annotations, names.ANNOTATION_CANCEL_REQUESTED_AT: token}
+        self.version += 1
+
     def start_pod(self) -> None:
         self._only_pod()["status"] = {
             "phase": "Running",
-            "containerStatuses": [{"name": names.CONTAINER_BUILD, "state": {"running": {}}}],
+            "containerStatuses": [
+                {"name": names.CONTAINER_BUILD, "state": {"running": {"startedAt": format_time(self.now)}}}
+            ],
         }
 
     def end_pod(
@@ -130,6 +152,26 @@ class World:
             "containerStatuses": [{"name": names.CONTAINER_BUILD, "state": {"terminated": terminated}}],
         }
 
+    def fail_pod(self, reason: names.Reason = names.Reason.REGISTRY_UNAVAILABLE) -> None:
+        """The Pod ends as it does after a failure of that kind."""
+        self.log = LOGS.get(reason, "error building image: it broke\n")
+        match reason:
+            case names.Reason.DISRUPTED:
+                self.end_pod(exit_code=143, message="", reason="Error")
+                pod = self._only_pod()
+                pod["metadata"] |= {"deletionTimestamp": format_time(self.now), "deletionGracePeriodSeconds": 0}
+                pod["status"]["conditions"] = [
+                    {"type": "DisruptionTarget", "status": "True", "message": "Eviction API: evicting"}
+                ]
+            case names.Reason.OUT_OF_MEMORY:
+                self.end_pod(exit_code=137, message="", reason="OOMKilled")
+            case _:
+                self.end_pod(exit_code=1, message="", reason="Error")
+
+    def gate_pod(self, *gates: str) -> None:
+        """Something like Kueue holds the Pod, or lets it go on when no gate is named."""
+        self._only_pod()["spec"]["schedulingGates"] = [{"name": gate} for gate in gates]
+
     def remove_pods(self) -> None:
         """The kubelet has stopped them and the API server let them go."""
         self.lost.update(self.pods)
@@ -145,6 +187,9 @@ class World:
         return [pod for pod in self.pods.values() if _owned(pod) and PodView.parse(pod).live]
 
     def _only_pod(self) -> JSON:
+        recorded = self.status.get("run", {}).get("podName")
+        if recorded in self.pods:
+            return self.pods[recorded]
         (pod,) = self.live_pods() or self.pods.values()
         return pod
 
@@ -153,12 +198,20 @@ class World:
     def observe(self, **gathered: Any) -> Observation:
         pods = [PodView.parse(pod) for pod in self.pods.values()]
         gone = [PodView.parse(pod, gone=True) for pod in self.lost.values()]
-        return Observation(build=self.build, pods=(*pods, *gone), refusal=self.refusal, **gathered)
+        return Observation(
+            build=self.build,
+            pods=(*pods, *gone),
+            refusal=self.refusal,
+            superseded_by=self.superseded_by,
+            **gathered,
+        )
 
     def step(self) -> Decision:
         """One pass, as the reconciler does it; returns the decision it came to rest with."""
         gathered: dict[str, Any] = {"fresh": False, "looked_up": frozenset()}
         for _ in range(20):
+            if self.deleted:
+                return Wait()
             decision = decide(self.observe(**gathered), self.policy, self.now)
             if isinstance(decision, Wait):
                 return decision
@@ -168,13 +221,15 @@ class World:
     def _carry_out(self, decision: Decision, gathered: dict[str, Any]) -> None:
         match decision:
             case AskSlot():
-                gathered["slot"] = self.slot
+                gathered["slot"] = Slot(self.slot, self.turn, "" if self.slot else self.why)
             case FetchBuild():
                 gathered["fresh"] = True
             case FetchPod(name):
                 gathered["looked_up"] |= {name}
             case FetchLog():
                 gathered["log"] = self.log
+            case FetchLastOutput(since=since):
+                gathered["last_output"] = self.last_output or since
             case FetchWarnings():
                 gathered["warnings"] = self.warnings
             case WriteStatus(status):
@@ -182,7 +237,7 @@ class World:
                 self.version += 1
                 self.writes.append(decision)
                 self.actions.append(f"status {status.phase}")
-                gathered.update(fresh=True, slot=None, log=None, warnings=None)
+                gathered.update(fresh=True, slot=None, log=None, last_output=None, warnings=None)
             case CreatePod(name, manifest):
                 self._create(name, manifest)
             case DeletePod(name, uid):
@@ -191,6 +246,10 @@ class World:
                 self.pods[name]["metadata"]["deletionTimestamp"] = format_time(self.now + timedelta(seconds=30))
                 self.pods[name]["metadata"]["deletionGracePeriodSeconds"] = 30
                 self.actions.append(f"delete {name}")
+            case DeleteBuild():
+                assert gathered["fresh"], "only what was just read is deleted"
+                self.deleted = True
+                self.actions.append("delete build")
             case Wait():
                 raise AssertionError("a wait is no action")
 
@@ -232,6 +291,28 @@ class World:
         self.end_pod(**result)
         self.step()
         return self
+
+    def begun(self) -> "World":
+        """Run it until its build container runs."""
+        self.step()
+        self.start_pod()
+        self.step()
+        return self
+
+    def backing_off(self, reason: names.Reason = names.Reason.REGISTRY_UNAVAILABLE) -> "World":
+        """Run it until its first attempt has failed and the next one is not due."""
+        self.begun().fail_pod(reason)
+        self.step()
+        assert self.reason() == names.Reason.RETRYING
+        return self
+
+    def wait_for_retry(self) -> None:
+        """Until the next attempt is due, and starts."""
+        due = parse_time(self.status["run"]["nextAttemptTime"])
+        assert due is not None
+        self.now = max(self.now, due)
+        self.kubelet()
+        self.step()
 
 
 def _owned(pod: JSON) -> bool:

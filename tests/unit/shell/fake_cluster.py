@@ -52,6 +52,7 @@ class FakeCluster:
     requests: list[str] = field(default_factory=list)
     events: list[JSON] = field(default_factory=list)
     logs: dict[str, str] = field(default_factory=dict)
+    last_outputs: dict[str, datetime] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     denied: set[str] = field(default_factory=set)
     most_live: int = 0
@@ -139,8 +140,14 @@ class FakeCluster:
         build["metadata"].setdefault("annotations", {})[names.ANNOTATION_REQUESTED_AT] = token
         self._store_build(build, "MODIFIED")
 
-    def delete_build(self, name: str = "web", *, orphan: bool = False) -> None:
-        """Delete it; the garbage collector asks its Pods to go, or leaves them without an owner."""
+    def cancel(self, token: str, name: str = "web") -> None:
+        """Ask for the end of the run under way."""
+        build = self._builds[NAMESPACE, name]
+        build["metadata"].setdefault("annotations", {})[names.ANNOTATION_CANCEL_REQUESTED_AT] = token
+        self._store_build(build, "MODIFIED")
+
+    def remove_build(self, name: str = "web", *, orphan: bool = False) -> None:
+        """It is deleted; the garbage collector asks its Pods to go, or leaves them without an owner."""
         build = self._builds.pop((NAMESPACE, name))
         for pod in self.pods_of(name):
             if orphan:
@@ -313,7 +320,7 @@ class FakeCluster:
 
     async def list_unfinished_builds(self) -> tuple[list[JSON], str]:
         await self._asked("LIST-BUILDS", "")
-        found = [build for build in self._builds.values() if build["status"]["phase"] not in ("Succeeded", "Failed")]
+        found = [build for build in self._builds.values() if not names.Phase(build["status"]["phase"]).at_rest]
         return copy.deepcopy(found), str(self._version)
 
     async def list_build_pods(self) -> tuple[list[JSON], str]:
@@ -367,9 +374,23 @@ class FakeCluster:
         if fault is not None:
             raise fault.refusal
 
+    async def delete_build(self, *, namespace: str, name: str, uid: str, resource_version: str) -> None:
+        fault = await self._asked("DELETE-BUILD", name)
+        build = self._builds.get((namespace, name))
+        if build is not None:
+            metadata = build["metadata"]
+            if (metadata["uid"], metadata["resourceVersion"]) == (uid, resource_version):
+                self.remove_build(name)
+        if fault is not None:
+            raise fault.refusal
+
     async def read_log(self, namespace: str, name: str, container: str) -> str:
         await self._asked("LOG", f"{name}/{container}")
         return self.logs.get(container, "")
+
+    async def last_output(self, namespace: str, name: str, container: str) -> datetime | None:
+        await self._asked("LAST-OUTPUT", f"{name}/{container}")
+        return self.last_outputs.get(container)
 
     async def pod_warnings(self, namespace: str, uid: str) -> list[str]:
         await self._asked("WARNINGS", uid)

@@ -3,9 +3,11 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from imagebuild_operator.core.decide import Policy
-from imagebuild_operator.core.queueing import Key
+from imagebuild_operator.core.cleanup import Keeping
+from imagebuild_operator.core.policy import Policy
+from imagebuild_operator.core.queueing import Key, Limits
 from imagebuild_operator.shell.admission import Admission
+from imagebuild_operator.shell.cleanup import Cleanup
 from imagebuild_operator.shell.handlers import Intake
 from imagebuild_operator.shell.metrics import Metrics
 from imagebuild_operator.shell.reconciler import Reconciler
@@ -25,16 +27,35 @@ class Process:
 
     cluster: FakeCluster
     limit: int | None = 10
+    per_namespace: int | None = None
     workers: int = 4
     policy: Policy = field(default_factory=lambda: Policy(pod=pod_settings()))
+    keeping: Keeping = field(default_factory=Keeping)
 
     def __post_init__(self) -> None:
         self.metrics = Metrics("test")
         self.queue: WorkQueue[Key] = WorkQueue(random=lambda: 0.5, first=0.001, longest=0.004)
         self.store = Store()
-        self.admission = Admission(self.store, self.limit, self.queue.add, self.metrics)
-        self.intake = Intake(self.store, self.queue)
-        self.resync = Resync(self.cluster, self.store, self.queue, self.admission)
+        limits = Limits(self.limit, self.per_namespace)
+        self.admission = Admission(
+            self.store,
+            limits,
+            self.queue.add,
+            self.metrics,
+            clock=lambda: self.cluster.now.timestamp(),  # noqa: PLW0108  the time moves on
+        )
+        self.cleanup = Cleanup(
+            cluster=self.cluster,
+            store=self.store,
+            wake=self.queue.add,
+            keeping=self.keeping,
+            clock=lambda: self.cluster.now,
+            random=lambda: 0.5,
+            pause=0,
+            first_put_off=0.001,
+        )
+        self.intake = Intake(self.store, self.queue, self.cleanup)
+        self.resync = Resync(self.cluster, self.store, self.queue, self.admission, self.cleanup)
         self.reconciler = Reconciler(
             cluster=self.cluster,
             store=self.store,
@@ -46,26 +67,31 @@ class Process:
             instance="operator-0",
         )
         self.tasks: list[asyncio.Task[None]] = []
+        self.cleaning: list[asyncio.Task[None]] = []
 
     async def start(self) -> "Process":
         """The first look, then workers, then the watches."""
         await self.resync.once()
         self.cluster.attach(self.intake)
         self.tasks = [asyncio.create_task(self.reconciler.work()) for _ in range(self.workers)]
+        self.cleaning = [asyncio.create_task(self.cleanup.work())]
         return self
 
     async def stop(self) -> None:
         """As on SIGTERM: workers finish the pass they are in."""
         self.queue.shutdown()
-        await asyncio.wait_for(asyncio.gather(*self.tasks), 5)
+        self.cleanup.shutdown()
+        await asyncio.wait_for(asyncio.gather(*self.tasks, *self.cleaning), 5)
 
     async def kill(self) -> None:
         """As on SIGKILL: wherever they are."""
         self.cluster.attach(None)
-        for task in self.tasks:
+        everything = [*self.tasks, *self.cleaning]
+        for task in everything:
             task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await asyncio.gather(*everything, return_exceptions=True)
         self.queue.shutdown()
+        self.cleanup.shutdown()
 
     async def settle(self) -> None:
         """Until nobody has anything to do, retries included."""

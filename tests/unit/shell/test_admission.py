@@ -1,11 +1,12 @@
-"""The limit of running builds: never exceeded, first come first served, no slot left idle, restarts included."""
+"""The limit of running builds: never exceeded, in its order, no slot left idle, restarts included."""
 
 import asyncio
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 
-from tests.unit.shell.fake_cluster import NAMESPACE, FakeCluster
+from tests.unit.shell.fake_cluster import FakeCluster
 from tests.unit.shell.process import Process
 
 MANY = 50
@@ -127,7 +128,7 @@ async def test_a_deleted_build_leaves_the_line(cluster: FakeCluster) -> None:
     for name in ("first", "second", "third"):
         cluster.apply(name)
     await process.settle()
-    cluster.delete_build("second")
+    cluster.remove_build("second")
     cluster.end_pod()
     await process.settle()
     assert cluster.status("third")["phase"] == "Building"
@@ -139,7 +140,7 @@ async def test_the_slot_of_a_deleted_build_is_free_when_its_pod_is_gone(cluster:
     cluster.apply("first")
     cluster.apply("second")
     await process.settle()
-    cluster.delete_build("first")
+    cluster.remove_build("first")
     await process.settle()
     assert cluster.status("second")["phase"] == "Queued"
     cluster.remove_leaving_pods()
@@ -154,7 +155,7 @@ async def test_a_build_deleted_without_its_pod_does_not_keep_the_slot(cluster: F
     cluster.apply("first")
     cluster.apply("second")
     await process.settle()
-    cluster.delete_build("first", orphan=True)
+    cluster.remove_build("first", orphan=True)
     await process.settle()
     assert cluster.status("second")["phase"] == "Building"
     await process.stop()
@@ -190,15 +191,6 @@ async def test_a_build_that_asks_again_while_it_runs_keeps_its_slot(cluster: Fak
     await process.stop()
 
 
-async def test_a_grant_that_was_not_used_is_free_again(cluster: FakeCluster) -> None:
-    process = Process(cluster, limit=1)
-    assert process.admission.ask((NAMESPACE, "a"))
-    assert not process.admission.ask((NAMESPACE, "b"))
-    assert process.admission.ask((NAMESPACE, "a")), "who holds it may ask again"
-    process.admission.settle((NAMESPACE, "a"))
-    assert process.admission.ask((NAMESPACE, "b"))
-
-
 async def test_who_was_called_and_lost_the_turn_is_called_again(cluster: FakeCluster) -> None:
     process = await Process(cluster, limit=1).start()
     cluster.apply("first")
@@ -208,4 +200,88 @@ async def test_who_was_called_and_lost_the_turn_is_called_again(cluster: FakeClu
     cluster.end_pod()
     await process.settle()
     assert cluster.phases() == ["Succeeded", "Building"]
+    await process.stop()
+
+
+async def test_a_group_runs_one_after_another_also_across_a_restart(cluster: FakeCluster) -> None:
+    process = await Process(cluster).start()
+    for name in ("first", "second", "third"):
+        cluster.apply(name, concurrencyGroup="web")
+    cluster.apply("apart")
+    await process.settle()
+    assert cluster.phases() == ["Building", "Building", "Queued", "Queued"]
+    told = "Run 1 waits, next in line, for build first of its concurrency group to end."
+    assert cluster.status("second")["conditions"][0]["message"] == told
+    await process.kill()
+    process = await Process(cluster).start()
+    await process.settle()
+    assert cluster.phases() == ["Building", "Building", "Queued", "Queued"]
+    for name in ("first", "second", "third"):
+        (pod,) = [pod for pod in cluster.live() if pod in cluster.pods_of(name)]
+        assert not [other for other in cluster.live() if other not in (pod, *cluster.pods_of("apart"))]
+        cluster.end_pod(pod["metadata"]["name"])
+        await process.settle()
+    assert cluster.phases() == ["Building", "Succeeded", "Succeeded", "Succeeded"]
+    await process.stop()
+
+
+async def test_the_newest_build_that_replaces_starts_when_the_pods_of_the_older_ones_are_gone(
+    cluster: FakeCluster,
+) -> None:
+    process = await Process(cluster).start()
+    for name in ("first", "second", "third"):
+        cluster.apply(name, concurrencyGroup="web")
+    await process.settle()
+    cluster.now += timedelta(seconds=1)
+    cluster.apply("newest", concurrencyGroup="web", concurrencyPolicy="Replace")
+    await process.settle()
+    assert {name: cluster.status(name)["phase"] for name in ("first", "second", "third", "newest")} == {
+        "first": "Cancelled",
+        "second": "Cancelled",
+        "third": "Cancelled",
+        "newest": "Queued",
+    }
+    assert cluster.status("second")["run"]["reason"] == "Superseded"
+    assert [pod["metadata"]["ownerReferences"][0]["name"] for pod in cluster.live()] == ["first"]
+    cluster.remove_leaving_pods()
+    await process.settle()
+    assert cluster.status("newest")["phase"] == "Building"
+    assert len(cluster.live()) == 1
+    await process.stop()
+
+
+async def test_a_place_is_written_at_most_once_a_minute(cluster: FakeCluster) -> None:
+    process = await Process(cluster, limit=1).start()
+    names = NAMES[:6]
+    for name in names:
+        cluster.apply(name)
+    await process.settle()
+    told = cluster.status(names[-1])["conditions"][0]["message"]
+    assert told == "Run 1 waits, 5th in line, for the running build to end."
+    cluster.requests.clear()
+    for _ in range(3):
+        cluster.end_pod()
+        cluster.now += timedelta(seconds=15)
+        for name in names:
+            process.look(name)
+        await process.settle()
+    assert not [entry for entry in cluster.asked("PATCH") if entry.endswith(names[-1])]
+    cluster.now += timedelta(seconds=15)
+    process.look(names[-1])
+    process.look(names[-1])
+    await process.settle()
+    told = cluster.status(names[-1])["conditions"][0]["message"]
+    assert told == "Run 1 waits, 2nd in line, for the running build to end."
+    assert len([entry for entry in cluster.asked("PATCH") if entry.endswith(names[-1])]) == 1
+    await process.stop()
+
+
+async def test_the_limit_of_a_namespace_leaves_slots_to_the_others(cluster: FakeCluster) -> None:
+    process = await Process(cluster, limit=4, per_namespace=3).start()
+    for name in NAMES[:10]:
+        cluster.apply(name)
+    cluster.apply("small", namespace="other")
+    await process.settle()
+    assert Counter(cluster.phases()) == {"Building": 4, "Queued": 7}
+    assert {pod["metadata"]["namespace"] for pod in cluster.live()} == {"ns", "other"}
     await process.stop()

@@ -12,9 +12,11 @@ import pytest
 
 from imagebuild_operator import app
 from imagebuild_operator.config import Settings, load_settings
+from imagebuild_operator.core.policy import Policy
 from imagebuild_operator.shell import handlers
 from imagebuild_operator.shell.cluster import KubernetesCluster
 from imagebuild_operator.shell.port import ApiRefusal
+from imagebuild_operator.shell.reconciler import Reconciler
 from tests.unit.shell.fake_cluster import FakeCluster
 from tests.unit.shell.process import SOON_SECONDS
 
@@ -81,6 +83,63 @@ async def test_a_build_is_served_and_the_end_is_clean(cluster: FakeCluster, watc
     assert await app.serve(settings(), {}) == 0
     assert cluster.closed
     assert not [task for task in asyncio.all_tasks() if task.get_name().startswith(("worker", "resync"))]
+
+
+async def test_the_limits_are_those_of_the_settings(cluster: FakeCluster, watching: Watching) -> None:
+    async def script() -> None:
+        for name in ("a", "b", "c"):
+            cluster.apply(name)
+        await eventually(lambda: sorted(cluster.phases()) == ["Building", "Queued", "Queued"])
+
+    watching.script = script
+    assert await app.serve(settings(max_concurrent_builds_per_namespace="1"), {}) == 0
+    assert cluster.most_live == 1
+
+
+async def test_what_decisions_depend_on_is_that_of_the_settings(
+    cluster: FakeCluster, watching: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Policy] = []
+
+    def reconciler(**parts: Any) -> Reconciler:
+        seen.append(parts["policy"])
+        return Reconciler(**parts)
+
+    monkeypatch.setattr(app, "Reconciler", reconciler)
+    changed = settings(timeout="2h", start_timeout="3m", retry_limit="7")
+    assert await app.serve(changed, {}) == 0
+    assert seen == [Policy(pod=changed.pod_settings(), timeout=7200.0, start_timeout=180.0, retry_limit=7)]
+
+
+async def test_ended_pods_are_kept_as_the_settings_say(cluster: FakeCluster, watching: Watching) -> None:
+    async def script() -> None:
+        cluster.pods_take = 0.001
+        cluster.apply()
+        await eventually(lambda: bool(cluster.asked("DELETE")))
+
+    watching.script = script
+    assert await app.serve(settings(keep_succeeded_pods="0s"), {}) == 0
+    assert cluster.status()["phase"] == "Succeeded"
+    assert [entry.split()[0] for entry in cluster.asked("PATCH", "POST", "DELETE")] == [
+        "PATCH",
+        "POST",
+        "PATCH",
+        "DELETE",
+    ]
+
+
+async def test_by_default_an_ended_pod_stays_for_a_while_and_holds_up_no_end(
+    cluster: FakeCluster, watching: Watching
+) -> None:
+    async def script() -> None:
+        cluster.pods_take = 0.001
+        cluster.apply()
+        await eventually(lambda: cluster.status()["phase"] == "Succeeded")
+
+    watching.script = script
+    async with asyncio.timeout(SOON_SECONDS + 5):
+        assert await app.serve(settings(), {}) == 0
+    assert cluster.asked("DELETE") == []
 
 
 async def test_nothing_is_made_before_permissions_and_the_first_look(cluster: FakeCluster, watching: Watching) -> None:

@@ -1,12 +1,14 @@
 """What each call of the cluster port asks the API server, and what it makes of the answers."""
 
+import asyncio
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from imagebuild_operator.shell.cluster import LOG_BYTES
+from imagebuild_operator.shell.pod_logs import LOG_BYTES
 from imagebuild_operator.shell.port import ApiRefusal, Cluster, Conflict, Missing
 from tests.unit.shell.api_stub import api_stub, ok, status
 
@@ -69,7 +71,8 @@ async def test_unfinished_builds_are_selected_by_the_server_page_by_page() -> No
         )
         items, version = await cluster.list_unfinished_builds()
         assert (names_of(items), version) == (["a", "b", "c"], "100")
-        selector = "status.phase!=Succeeded,status.phase!=Failed"
+        at_rest = ("Succeeded", "Failed", "Cancelled", "Suspended")
+        selector = ",".join(f"status.phase!={phase}" for phase in at_rest)
         assert [request.path for request in stub.asked] == ["/apis/imagebuild.dev/v1alpha1/imagebuilds"] * 2
         assert [request.query for request in stub.asked] == [
             {"fieldSelector": selector, "limit": "2"},
@@ -175,6 +178,24 @@ async def test_delete_pod_names_its_uid_and_takes_gone_for_done() -> None:
             await cluster.delete_pod("shop", "web-1", "u-9")
 
 
+async def test_delete_build_names_uid_and_resource_version_and_takes_gone_and_changed_for_done() -> None:
+    async with api_stub() as (stub, cluster):
+        stub.will(
+            ok({"kind": "Status", "status": "Success"}),
+            status(404, "NotFound", "gone"),
+            status(409, "Conflict", "the ResourceVersion in the precondition (41) does not match the ResourceVersion"),
+            status(403, "Forbidden", "no"),
+        )
+        build = {"namespace": "shop", "name": "web", "uid": "u-1", "resource_version": "41"}
+        for _ in range(3):
+            await cluster.delete_build(**build)
+        assert (stub.asked[0].method, stub.asked[0].path) == ("DELETE", f"{NAMESPACES}/shop/imagebuilds/web")
+        assert stub.asked[0].body["preconditions"] == {"uid": "u-1", "resourceVersion": "41"}
+        with pytest.raises(ApiRefusal, match="no"):
+            await cluster.delete_build(**build)
+        assert stub.requests(verb="delete", resource="imagebuilds", code="409") == 1
+
+
 async def test_the_log_is_asked_for_by_lines_and_never_by_bytes() -> None:
     async with api_stub() as (stub, cluster):
         stub.will(web.Response(body="erste Zeile\nzweite ü\n".encode()))
@@ -243,6 +264,57 @@ async def test_a_log_behind_a_silent_kubelet_is_told() -> None:
         with pytest.raises(ApiRefusal, match="refused"):
             await cluster.read_log("shop", "web-1", "build")
         assert len(stub.asked) == 4
+
+
+SAID_AT = datetime(2026, 1, 1, 0, 10, 0, 123456, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("log", "time"),
+    [
+        ("2026-01-01T00:10:00.123456789Z INFO[0003] Taking snapshot of full filesystem...\n", SAID_AT),
+        ("2026-01-01T02:10:00.123456789+02:00 \n", SAID_AT),
+        (f"2026-01-01T00:10:00.123456Z {'no end ' * 100_000}", SAID_AT),
+        ("", None),
+        ("unable to retrieve container logs for containerd://0e31c139a997", None),
+        ("x" * 100_000, None),
+    ],
+    ids=["a line", "another zone", "an endless line", "nothing said", "log is gone", "no time"],
+)
+async def test_the_time_of_the_last_output_is_that_of_its_last_line(log: str, time: datetime | None) -> None:
+    async with api_stub() as (stub, cluster):
+        stub.will(web.Response(text=log))
+        assert await cluster.last_output("shop", "web-1", "build") == time
+        assert stub.asked[0].path == "/api/v1/namespaces/shop/pods/web-1/log"
+        assert stub.asked[0].query == {"container": "build", "tailLines": "1", "timestamps": "true"}
+
+
+async def test_a_time_that_comes_in_pieces_is_read_whole() -> None:
+    async def stream(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for piece in (b"2026-01-01T00:", b"10:00.1234", b"56Z", b" INFO[0003] x\n"):
+            await response.write(piece)
+            await asyncio.sleep(0.01)
+        return response
+
+    async with api_stub() as (stub, cluster):
+        stub.will(stream)
+        assert await cluster.last_output("shop", "web-1", "build") == SAID_AT
+
+
+@pytest.mark.parametrize("answer", [(404, "NotFound", "gone"), (400, "BadRequest", "PodInitializing")])
+async def test_a_container_that_never_ran_has_said_nothing(answer: tuple[int, str, str]) -> None:
+    async with api_stub() as (stub, cluster):
+        stub.will(status(*answer))
+        assert await cluster.last_output("shop", "web-1", "build") is None
+
+
+async def test_a_kubelet_that_cannot_be_asked_is_no_silent_build() -> None:
+    async with api_stub() as (stub, cluster):
+        stub.will(*(status(500, "InternalError", "dial tcp 10.0.0.7:10250: connect: refused") for _ in range(4)))
+        with pytest.raises(ApiRefusal, match="refused"):
+            await cluster.last_output("shop", "web-1", "build")
 
 
 async def test_pod_warnings_come_newest_first_each_once_and_at_most_five() -> None:

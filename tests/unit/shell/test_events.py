@@ -13,7 +13,7 @@ NOON = datetime(2026, 3, 1, 14, 0, 0, 1500, tzinfo=timezone(timedelta(hours=2)))
 
 def event(**changes: Any) -> dict[str, Any]:
     arguments: dict[str, Any] = {
-        "run": 3,
+        "about": "run 3",
         "reason": "BuildFailed",
         "note": "npm ci failed",
         "action": "Build",
@@ -56,7 +56,7 @@ def test_the_same_fact_has_the_same_name_whenever_it_is_told() -> None:
     assert later["metadata"]["name"] == name
 
 
-@pytest.mark.parametrize("other", [{"run": 4}, {"reason": "Timeout"}])
+@pytest.mark.parametrize("other", [{"about": "run 4"}, {"reason": "Timeout"}])
 def test_another_fact_has_another_name(other: dict[str, Any]) -> None:
     assert event(**other)["metadata"]["name"] != event()["metadata"]["name"]
 

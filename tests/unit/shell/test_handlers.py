@@ -5,6 +5,7 @@ from typing import Any
 import kopf
 
 from imagebuild_operator.api import names
+from imagebuild_operator.core.cleanup import Keeping
 from imagebuild_operator.shell import handlers
 from tests.unit.core.pod_documents import pod_document
 from tests.unit.core.world import UID, inline_spec
@@ -55,7 +56,7 @@ def test_an_event_of_a_pod_is_a_key_of_its_build(cluster: FakeCluster) -> None:
     process = Process(cluster)
     process.intake.pod("ADDED", pod_document(phase="Running"))
     assert queued(process) == {KEY}
-    assert process.store.active == {KEY}
+    assert process.store.standing(KEY).holding
 
 
 def test_a_pod_of_nobody_is_nobodys_business(cluster: FakeCluster) -> None:
@@ -89,6 +90,18 @@ def test_an_event_without_a_name_does_not_stop_the_watch(cluster: FakeCluster) -
     process.intake.pod("MODIFIED", {"metadata": None})
 
 
+async def test_the_end_of_a_pod_starts_the_time_it_is_kept(cluster: FakeCluster) -> None:
+    process = Process(cluster, keeping=Keeping(succeeded=60.0, failed=60.0))
+    for kind in (None, "ADDED", "MODIFIED"):
+        process.intake.pod(kind, pod_document(phase="Running"))
+    assert len(process.cleanup) == 0
+    for kind in (None, "ADDED", "MODIFIED"):
+        process.intake.pod(kind, pod_document(phase="Succeeded"))
+        assert len(process.cleanup) == 1
+    process.intake.pod("DELETED", pod_document(phase="Succeeded"))
+    assert len(process.cleanup) == 0
+
+
 async def test_kopf_watches_two_kinds_with_event_handlers_only(cluster: FakeCluster) -> None:
     process = Process(cluster)
     registry = kopf.OperatorRegistry()
@@ -112,4 +125,11 @@ def test_kopf_keeps_out_of_everything_but_watching() -> None:
     assert told.peering.standalone
     assert told.watching.label_selectors["", "v1", "pods"] == f"{names.LABEL_MANAGED_BY}={names.OPERATOR}"
     assert told.watching.chunk_size == 500
+    assert told.watching.inactivity_timeout == 70, "longer than the minute between two bookmarks"
+    assert told.watching.server_timeout == 600
+    assert isinstance(told.watching.server_timeout, int), "kopf sends it as it is, and the API server wants no fraction"
+    assert told.watching.client_timeout is not None
+    assert told.watching.client_timeout > told.watching.server_timeout, "the server ends a watch in good order"
+    assert told.watching.connect_timeout == told.networking.connect_timeout == 10
+    assert told.networking.request_timeout == 60
     assert "zalando" not in told.persistence.finalizer

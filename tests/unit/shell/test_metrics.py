@@ -13,8 +13,8 @@ def value(metrics: Metrics, sample: str, **labels: str) -> float | None:
 
 def test_a_finished_run_is_counted_by_result_and_reason_with_its_duration() -> None:
     metrics = Metrics("1.2.3")
-    metrics.finished(Result(succeeded=True, reason="Succeeded", seconds=42.0))
-    metrics.finished(Result(succeeded=False, reason="Timeout", seconds=9000.0))
+    metrics.finished(Result("succeeded", "Succeeded", 42.0))
+    metrics.finished(Result("failed", "Timeout", 9000.0))
     assert value(metrics, "imagebuild_builds_total", result="succeeded", reason="Succeeded") == 1
     assert value(metrics, "imagebuild_builds_total", result="failed", reason="Timeout") == 1
     duration = "imagebuild_build_duration_seconds"

@@ -27,6 +27,7 @@ def test_the_list_is_least_privilege() -> None:
         ("get", "imagebuild.dev", "imagebuilds"),
         ("list", "imagebuild.dev", "imagebuilds"),
         ("watch", "imagebuild.dev", "imagebuilds"),
+        ("delete", "imagebuild.dev", "imagebuilds"),
         ("patch", "imagebuild.dev", "imagebuilds/status"),
         ("get", "", "pods"),
         ("list", "", "pods"),

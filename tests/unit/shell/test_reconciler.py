@@ -79,13 +79,16 @@ async def test_the_same_manifest_again_does_nothing(cluster: FakeCluster, proces
     assert cluster.requests == []
 
 
-async def test_resources_alone_cost_one_patch(cluster: FakeCluster, process: Process) -> None:
+async def test_resources_alone_cost_one_patch_and_an_event_that_says_why_nothing_starts(
+    cluster: FakeCluster, process: Process
+) -> None:
     await started(cluster, process)
     await ended(cluster, process)
     cluster.requests.clear()
     cluster.apply(resources={"limits": {"memory": "4Gi"}})
     await process.settle()
-    assert cluster.requests == ["PATCH web"]
+    assert cluster.requests == ["PATCH web", "EVENT UpToDate"]
+    assert (cluster.events[-1]["type"], cluster.events[-1]["reason"]) == ("Normal", "UpToDate")
     assert cluster.status()["observedGeneration"] == 2
 
 
@@ -188,7 +191,7 @@ async def test_a_build_that_fails_to_be_written_is_not_hammered_though_its_turn_
     process.queue._first = process.queue._longest = 0.05
     cluster.fail("PATCH", 500, times=10**6)
     for name in ("first", "second"):
-        cluster.delete_build(name)
+        cluster.remove_build(name)
     cluster.remove_leaving_pods()
     cluster.requests.clear()
     await asyncio.sleep(0.3)
@@ -275,7 +278,7 @@ async def test_a_foreign_pod_of_the_name_is_a_conflict_and_holds_no_slot(cluster
     assert cluster.status()["failure"]["reason"] == Reason.NAME_CONFLICT
     assert cluster.asked("DELETE") == []
     assert cluster._pods[NAMESPACE, taken] == foreign
-    assert process.admission.ask((NAMESPACE, "another")), "a Pod of somebody else takes none of our slots"
+    assert process.admission.ask((NAMESPACE, "another")).granted, "a Pod of somebody else takes none of our slots"
     await process.stop()
 
 
@@ -335,20 +338,20 @@ async def test_a_pod_of_a_build_that_is_gone_is_left_to_the_garbage_collector(
 ) -> None:
     name = await started(cluster, process)
     cluster.requests.clear()
-    cluster.delete_build()
+    cluster.remove_build()
     await process.settle()
     cluster.remove_pod(name)
     await process.settle()
     assert cluster.asked("PATCH", "POST", "DELETE") == []
     assert not process.store.keys()
-    assert not process.store.active
+    assert not process.store.standing(KEY).holding
     assert not process.queue._timers
     assert not process.reconciler._refusals
 
 
 async def test_a_build_deleted_and_made_anew_is_another_build(cluster: FakeCluster, process: Process) -> None:
     old = await started(cluster, process)
-    cluster.delete_build()
+    cluster.remove_build()
     cluster.apply()
     await process.settle()
     new = cluster.status()["run"]["podName"]
@@ -368,7 +371,7 @@ async def test_a_build_deleted_between_record_and_pod_makes_no_noise(
     cluster.apply()
     await process.settle()
     cluster.hold_events()
-    cluster.delete_build()
+    cluster.remove_build()
     await at(cluster, process, 5)
     assert cluster.pod_names() == [], "the build was read before its Pod was asked for"
     cluster.release_events()
@@ -539,7 +542,9 @@ async def test_finished_builds_are_forgotten(cluster: FakeCluster) -> None:
     for number in range(30):
         process.look(f"build-{number}")
     await until(process, lambda: set(cluster.phases()) == {"Succeeded"})
-    for part in (process.store.keys(), process.store.active, process.store.waiting, process.reconciler._refusals):
+    admission = process.admission
+    queue = (admission._line.waiting, admission._line.holding, admission._line._ranks, admission._told)
+    for part in (process.store.keys(), process.store._standings, *queue, process.reconciler._refusals):
         assert not part
     assert not process.store._pods
     for waiting in (process.queue._timers, process.queue._failures, process.admission._granted):
@@ -605,7 +610,7 @@ async def test_a_status_that_cannot_be_read_is_left_alone_and_stops_nobody_else(
     broken = cluster.apply("broken")
     await process.settle()
     cluster.hold_events()
-    broken["status"] = {"phase": "Cancelled"}
+    broken["status"] = {"phase": "Abandoned"}
     cluster._store_build(broken, "MODIFIED")
     cluster.start_pod()
     process.look("broken")
@@ -710,3 +715,42 @@ async def test_a_server_that_cannot_take_the_pod_is_told_after_a_few_tries(
     assert "failed calling webhook" in cluster.status()["conditions"][0]["message"]
     await at(cluster, process, BACKOFF_SECONDS[0])
     assert len(cluster.live()) == 1
+
+
+# --- the end of an ImageBuild ----------------------------------------------------------------------------------------
+
+
+async def test_a_finished_build_is_deleted_when_its_time_is_over(cluster: FakeCluster, process: Process) -> None:
+    cluster.apply(ttlSecondsAfterFinished=60)
+    await process.settle()
+    await ended(cluster, process)
+    cluster.now += timedelta(seconds=59)
+    process.look()
+    await process.settle()
+    assert cluster.status()["phase"] == "Succeeded"
+    cluster.requests.clear()
+    cluster.now += timedelta(seconds=2)
+    process.look()
+    await process.settle()
+    assert cluster.requests == ["GET-BUILD web", "DELETE-BUILD web", "GET-BUILD web"]
+    assert process.store.build(KEY) is None
+
+
+async def test_an_edit_that_comes_while_the_build_is_deleted_is_built(
+    cluster: FakeCluster, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster.apply(ttlSecondsAfterFinished=60)
+    await process.settle()
+    await ended(cluster, process)
+    delete = cluster.delete_build
+
+    async def late(**which: str) -> None:
+        cluster.apply(dockerfile="Other")
+        await asyncio.sleep(0)
+        await delete(**which)
+
+    monkeypatch.setattr(cluster, "delete_build", late)
+    cluster.now += timedelta(seconds=61)
+    process.look()
+    await process.settle()
+    assert cluster.status()["run"]["number"] == 2

@@ -31,7 +31,7 @@ async def test_a_new_process_knows_what_runs_before_it_starts_anything(cluster: 
     await first.kill()
     second = Process(cluster)
     await second.resync.once()
-    assert second.store.active == {KEY}
+    assert second.store.standing(KEY).holding
     assert len(second.queue) == 1
     assert [view.live for view in second.store.pods(KEY)] == [True]
 
@@ -45,7 +45,7 @@ async def test_finished_builds_are_not_read(cluster: FakeCluster) -> None:
     second = Process(cluster)
     await second.resync.once()
     assert second.store.build(KEY) is None
-    assert not second.store.active
+    assert not second.store.standing(KEY).holding
 
 
 async def test_a_look_at_a_cluster_at_rest_costs_two_lists(cluster: FakeCluster, process: Process) -> None:
@@ -86,12 +86,12 @@ async def test_a_build_that_no_watch_told_of_is_found(cluster: FakeCluster, proc
 async def test_the_deletion_of_a_build_that_no_watch_told_of_is_found(cluster: FakeCluster, process: Process) -> None:
     await running(cluster, process)
     cluster.hold_events()
-    cluster.delete_build()
+    cluster.remove_build()
     cluster.remove_leaving_pods()
     cluster.lose_events()
     await look(process)
     assert not process.store.keys()
-    assert not process.store.active
+    assert not process.store.standing(KEY).holding
 
 
 async def test_a_build_finished_by_another_operator_is_read_and_forgotten(
@@ -111,6 +111,17 @@ async def test_a_build_finished_by_another_operator_is_read_and_forgotten(
     assert cluster.asked("GET-BUILD") == ["GET-BUILD web"]
     assert cluster.asked("PATCH", "POST") == []
     assert not process.store.keys()
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed", "Cancelled", "Suspended"])
+async def test_a_build_that_waits_for_its_own_deletion_costs_nothing(cluster: FakeCluster, phase: str) -> None:
+    """It is not in the list of the unfinished, but neither is that a reason to read it each time."""
+    process = Process(cluster)
+    cluster.apply()["status"]["phase"] = phase
+    process.store.see_build(cluster.build())
+    await process.resync.once()
+    assert cluster.requests == ["LIST-BUILDS ", "LIST-PODS "]
+    assert process.store.build(KEY) is not None
 
 
 async def test_what_is_newer_than_the_lists_is_not_taken_for_lost(

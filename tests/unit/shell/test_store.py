@@ -12,7 +12,7 @@ from tests.unit.core.world import UID, inline_spec
 KEY = ("ns", "web")
 RUN: dict[str, Any] = {"number": 1, "generation": 1, "inputsHash": "v1:0", "specHash": "v1:0", "attempt": 1}
 RUNNING = {"phase": "Building", "run": {**RUN, "podName": "web-1-1"}}
-QUEUED = {"phase": "Queued", "run": {**RUN, "attempt": 0, "queuedTime": "2026-01-01T00:00:00.000001Z"}}
+QUEUED = {"phase": "Queued", "run": {**RUN, "attempt": 0, "turn": 1, "queuedTime": "2026-01-01T00:00:00.000001Z"}}
 FINISHED = {"phase": "Succeeded", "run": {**RUN, "podName": "web-1-1", "completionTime": "2026-01-01T00:01:00Z"}}
 
 
@@ -25,15 +25,21 @@ def pod(version: object = 20, phase: str = "Running", uid: str = "pod-1", **meta
     return pod_document(phase=phase, metadata={"uid": uid, "resourceVersion": str(version), **metadata})
 
 
+def standing(store: Store) -> str:
+    """What it does in the queue, if anything."""
+    stands = store.standing(KEY)
+    return "holds" if stands.holding else "waits" if stands.waits else ""
+
+
 def test_an_older_copy_of_a_build_never_replaces_a_newer_one() -> None:
     store = Store()
     store.see_build(build(10, RUNNING))
     seen = store.see_build(build(9, QUEUED))
     assert seen is not None
     assert seen.resource_version == "10"
-    assert store.active == {KEY}
+    assert standing(store) == "holds"
     store.see_build(build(100, QUEUED))
-    assert store.active == set()
+    assert standing(store) == "waits"
 
 
 def test_a_late_copy_of_a_predecessor_does_not_replace_its_successor() -> None:
@@ -49,21 +55,36 @@ def test_a_late_copy_of_a_predecessor_does_not_replace_its_successor() -> None:
 def test_a_build_of_an_unreadable_status_is_not_kept() -> None:
     store = Store()
     store.see_build(build(10, RUNNING))
-    assert store.see_build(build(11, {"phase": "Cancelled"})) is None
+    assert store.see_build(build(11, {"phase": "Unheard of"})) is None
     assert store.build(KEY) is None
-    assert store.active == set()
+    assert standing(store) == ""
 
 
-@pytest.mark.parametrize(
-    ("status", "active", "waiting"),
-    [({}, False, False), (RUNNING, True, False), (QUEUED, False, True), (FINISHED, False, False)],
-)
-def test_who_holds_a_slot_and_who_waits(status: dict[str, Any], active: bool, waiting: bool) -> None:
+@pytest.mark.parametrize(("status", "stands"), [({}, ""), (RUNNING, "holds"), (QUEUED, "waits"), (FINISHED, "")])
+def test_who_holds_a_slot_and_who_waits(status: dict[str, Any], stands: str) -> None:
     store = Store()
     store.see_build(build(10, status))
-    assert (KEY in store.active, KEY in store.waiting) == (active, waiting)
+    assert standing(store) == stands
     store.drop_build(KEY)
-    assert (store.active, store.waiting, store.keys()) == (set(), {}, set())
+    assert (standing(store), store.keys()) == ("", set())
+
+
+def test_changes_of_a_standing_are_told_once() -> None:
+    store = Store()
+    store.see_build(build(10, QUEUED))
+    store.see_build(build(11, QUEUED))
+    assert list(store.take_changes()) == [KEY]
+    store.see_build(build(12, QUEUED))
+    assert not list(store.take_changes())
+    store.see_build(build(13, RUNNING))
+    assert list(store.take_changes()) == [KEY]
+    store.see_pod(pod(20))
+    assert not list(store.take_changes())
+    store.drop_build(KEY)
+    assert list(store.take_changes()) == [KEY], "what a Pod alone holds is another standing"
+    store.lose_pod(KEY, "pod-1")
+    assert list(store.take_changes()) == [KEY]
+    assert standing(store) == ""
 
 
 def test_a_live_pod_holds_a_slot_until_it_ends_though_its_build_is_gone() -> None:
@@ -71,9 +92,9 @@ def test_a_live_pod_holds_a_slot_until_it_ends_though_its_build_is_gone() -> Non
     store.see_build(build(10, RUNNING))
     store.see_pod(pod(20))
     store.drop_build(KEY)
-    assert store.active == {KEY}
+    assert standing(store) == "holds"
     assert store.see_pod(pod(21, "Failed")) == KEY
-    assert store.active == set()
+    assert standing(store) == ""
     assert store.keys() == set()
 
 
@@ -133,14 +154,14 @@ def test_forgetting_a_build_keeps_only_its_live_pods() -> None:
     store.see_pod(pod(23, "Running", uid="foreign", ownerReferences=[]), KEY)
     store.forget(KEY)
     assert [view.uid for view in store.pods(KEY)] == ["live"]
-    assert store.active == {KEY}
+    assert standing(store) == "holds"
 
 
 def test_a_foreign_pod_that_was_looked_up_holds_no_slot() -> None:
     store = Store()
     store.see_build(build(10, FINISHED))
     store.see_pod(pod(20, "Running", ownerReferences=[]), KEY)
-    assert store.active == set()
+    assert standing(store) == ""
     store.forget(KEY)
     assert store.keys() == set()
 
@@ -153,7 +174,7 @@ def test_a_pod_that_lost_its_owner_is_followed_to_its_end() -> None:
     assert store.key_of(orphan) == KEY
     assert store.see_pod(orphan) == KEY
     store.drop_build(KEY)
-    assert (store.active, store.keys()) == (set(), set())
+    assert (standing(store), store.keys()) == ("", set())
     assert store.see_pod(pod(22, ownerReferences=[])) is None
 
 

@@ -1,0 +1,215 @@
+"""A recorded attempt: its Pod is asked for, watched, and given up when it has had its time."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from imagebuild_operator.api.names import Reason
+from imagebuild_operator.api.v1alpha1 import Failure, ImageBuildSpec, Run
+from imagebuild_operator.core import ending, inputs, runs, starting, transitions
+from imagebuild_operator.core.decisions import (
+    CreatePod,
+    Decision,
+    FetchBuild,
+    FetchLastOutput,
+    FetchLog,
+    FetchPod,
+    Wait,
+)
+from imagebuild_operator.core.observe import Observation, Refusal
+from imagebuild_operator.core.outcome import Success, clip, failure, judge, log_container
+from imagebuild_operator.core.pods import PodView
+from imagebuild_operator.core.policy import Policy
+from imagebuild_operator.core.times import format_time
+from imagebuild_operator.core.waiting import start
+from imagebuild_operator.pod.manifest import build_pod
+from imagebuild_operator.pod.settings import AttemptIdentity, BuildIdentity
+
+FOREIGN_POD_SECONDS: Final = 5.0
+# The kubelet ends a Pod at its deadline; this long after it, the operator does.
+DEADLINE_GRACE: Final = timedelta(seconds=30)
+# A node that is there has stopped a Pod by the end of its grace period, or soon after.
+TERMINATING_GRACE: Final = timedelta(seconds=30)
+NEVER_TAKEN: Final = (400, 413, 422)
+# What etcd says of an object beyond its limit comes as a 500 (etcd, server/etcdserver/errors/errors.go).
+TOO_LARGE: Final = "request is too large"
+POD_HINT: Final = "Correct the field the message names, mostly below spec.podTemplate or spec.resources."
+
+
+def pod_of(seen: Observation, run: Run) -> PodView | None:
+    """The Pod that exists under the recorded name, else the last copy of ours: another's that is gone tells nothing."""
+    found = (pod for pod in seen.pods if pod.name == run.pod_name)
+    return next((pod for pod in found if not pod.gone or is_ours(seen, run, pod)), None)
+
+
+def is_ours(seen: Observation, run: Run, pod: PodView) -> bool:
+    """Whether the Pod belongs to this run of this build, and has not only its name."""
+    return pod.owner_uid == seen.build.uid and pod.run == run.number
+
+
+def over(seen: Observation, run: Run, pod: PodView, policy: Policy, now: datetime) -> Decision:
+    """The Pod has ended, or seems to be gone."""
+    if pod.gone and pod.name not in seen.looked_up:
+        return FetchPod(pod.name)
+    run = _counted(seen, run, now)
+    container = log_container(pod)
+    if container is not None and seen.log is None:
+        return FetchLog(pod.name, container)
+    outcome = judge(pod, seen.log or "")
+    if isinstance(outcome, Success):
+        return ending.close(seen, run, outcome, now)
+    return ending.failed(seen, run, outcome, policy, now)
+
+
+def foreign(seen: Observation, run: Run, pod: PodView, policy: Policy, now: datetime) -> Decision:
+    """Another's Pod has the name: waited for while it goes. No watch tells of it, so it is asked for."""
+    end = starting.deadline(run, policy.start_timeout_of(seen.build), now)
+    if pod.deleting and now < end:
+        return Wait(FOREIGN_POD_SECONDS) if pod.name in seen.looked_up else FetchPod(pod.name)
+    message = f"Pod {pod.name} exists already and does not belong to run {run.number} of this ImageBuild."
+    hint = "Delete or rename that Pod, then set the annotation imagebuild.dev/requestedAt."
+    return ending.close(seen, run, failure(Reason.NAME_CONFLICT, message, hint), now)
+
+
+def changed(seen: Observation, run: Run, now: datetime, *, has_started: bool) -> Decision | None:
+    """An edit or a request that this attempt does not answer, if there is one."""
+    build = seen.build
+    if build.spec is None:
+        return None
+    if runs.supersedes(build, run):
+        return start(seen, now, run, left_behind=True)
+    if not has_started and inputs.spec_changed(build, run):
+        return transitions.attempt(build, runs.replaced(build, _counted(seen, run, now), now), now, announce=False)
+    return None
+
+
+def unposted(seen: Observation, run: Run, policy: Policy, now: datetime) -> Decision:
+    """The record names a Pod this process has never seen: ask for it, once no other Pod of the build is left."""
+    build, name = seen.build, run.pod_name or ""
+    if build.spec is None:
+        return ending.close(seen, run, transitions.unreadable(build), now)
+    refusal = seen.refusal if seen.refusal and seen.refusal.pod_name == name else None
+    if refusal is not None and refusal.status == 409 and name not in seen.looked_up:
+        return FetchPod(name)
+    other = changed(seen, run, now, has_started=False)
+    if other is not None:
+        return other
+    if _told(seen, Reason.SCHEDULING_GATED):
+        return transitions.in_progress(build, runs.released(run, now), now, after=None)
+    waiting = _held_up(seen, run, refusal, policy, now)
+    if isinstance(waiting, Failure):
+        return ending.close(seen, run, waiting, now)
+    return waiting or _create(seen, run, name, build.spec, policy, now)
+
+
+def _held_up(
+    seen: Observation, run: Run, refusal: Refusal | None, policy: Policy, now: datetime
+) -> Decision | Failure | None:
+    """What keeps the Pod from being asked for: an answer that was no, or a Pod of before."""
+    if refusal is not None and (refusal.status in NEVER_TAKEN or TOO_LARGE in refusal.message):
+        return failure(Reason.POD_REJECTED, refusal.message, POD_HINT)
+    end = starting.deadline(run, policy.start_timeout_of(seen.build), now)
+    others = [pod for pod in seen.pods if pod.owner_uid == seen.build.uid and (pod.live or pod.leaving)]
+    if others:
+        return starting.blocked(seen, run, others[0], end, now)
+    return starting.forbidden(seen, run, refusal, end, now) if refusal is not None else None
+
+
+def _create(seen: Observation, run: Run, name: str, spec: ImageBuildSpec, policy: Policy, now: datetime) -> Decision:
+    """Ask for the Pod: the one write that no precondition guards, so never from a copy that may be stale."""
+    if not seen.fresh:
+        return FetchBuild()
+    build = seen.build
+    remaining = (policy.deadline(build, run, now) - now).total_seconds()
+    if remaining <= 0:
+        message = "spec.timeout ended before the Pod could be created."
+        return ending.close(seen, run, failure(Reason.TIMEOUT, message, "Raise spec.timeout."), now)
+    try:
+        manifest = build_pod(
+            build=BuildIdentity(name=build.name, namespace=build.namespace, uid=build.uid),
+            attempt=AttemptIdentity(run=run.number, attempt=run.attempt, pod_name=name),
+            spec=spec,
+            settings=policy.pod,
+            deadline_seconds=int(remaining),
+        )
+    except (ValueError, ArithmeticError) as error:
+        # A spec that no rule of the schema stopped must end its run all the same, not hold a slot for ever.
+        return ending.close(seen, run, failure(Reason.POD_REJECTED, f"The spec makes no Pod: {error}", POD_HINT), now)
+    return CreatePod(name, manifest)
+
+
+def running(seen: Observation, run: Run, pod: PodView, policy: Policy, now: datetime) -> Decision:
+    """The Pod exists and has not ended: watch its deadlines, and tell why it does not go on."""
+    build = seen.build
+    if pod.gated:
+        return _gated(seen, run, pod, now)
+    if _told(seen, Reason.SCHEDULING_GATED):
+        return transitions.in_progress(build, runs.released(run, now), now, after=None)
+    end = policy.deadline(build, run, now) + DEADLINE_GRACE
+    if now >= end:
+        message = "The build did not end within spec.timeout, and its Pod was not stopped by its node."
+        return _give_up(seen, run, pod, Reason.TIMEOUT, message, "Raise spec.timeout.", now)
+    if pod.deletion_timestamp is not None:
+        return _terminating(seen, run, pod, pod.deletion_timestamp, end, now)
+    if not pod.building:
+        start_end = starting.deadline(run, policy.start_timeout_of(build), now, pod)
+        waiting = starting.not_started(seen, run, pod, start_end, now)
+        return ending.close(seen, run, waiting, now) if isinstance(waiting, Failure) else waiting
+    return _building(seen, run, pod, end, policy, now)
+
+
+def _told(seen: Observation, reason: Reason) -> bool:
+    return any(condition.reason == reason for condition in seen.build.status.conditions or ())
+
+
+def _counted(seen: Observation, run: Run, now: datetime) -> Run:
+    """The record without the time that its Pod was gated, where that end is not noted yet."""
+    return runs.released(run, now) if _told(seen, Reason.SCHEDULING_GATED) else run
+
+
+def _gated(seen: Observation, run: Run, pod: PodView, now: datetime) -> Decision:
+    gates = clip(", ".join(pod.gates), 256)
+    message = f"Pod {pod.name} waits until its scheduling gates are removed: {gates}."
+    return transitions.in_progress(seen.build, run, now, after=None, reason=Reason.SCHEDULING_GATED, message=message)
+
+
+def _give_up(
+    seen: Observation, run: Run, pod: PodView, reason: Reason, message: str, hint: str, now: datetime
+) -> Decision:
+    """End the run while its Pod lives: its log is read before the Pod is deleted."""
+    container = pod.build if pod.build is not None and pod.build.started else pod.prepare
+    if container is not None and container.started and seen.log is None:
+        return FetchLog(pod.name, container.name)
+    return ending.close(seen, run, failure(reason, message, hint, log=seen.log or ""), now)
+
+
+def _terminating(
+    seen: Observation, run: Run, pod: PodView, gone_by: datetime, end: datetime, now: datetime
+) -> Decision:
+    """Somebody asked the Pod to go: it does, or its node is lost and people have to know."""
+    stuck = gone_by + TERMINATING_GRACE
+    if now < stuck:
+        return transitions.in_progress(seen.build, run, now, after=(min(stuck, end) - now).total_seconds())
+    where = f" on node {pod.node}" if pod.node else ""
+    message = (
+        f"Pod {pod.name}{where} should have been gone at {format_time(gone_by)}. Bring the node back, or delete the "
+        "Pod with --force once you know that its containers are stopped; the build then goes on."
+    )
+    after = (end - now).total_seconds()
+    return transitions.in_progress(seen.build, run, now, after=after, reason=Reason.POD_TERMINATING, message=message)
+
+
+def _building(seen: Observation, run: Run, pod: PodView, end: datetime, policy: Policy, now: datetime) -> Decision:
+    """The build runs; one that may not be silent for too long is listened to."""
+    build, limit = seen.build, policy.no_output_timeout_of(seen.build)
+    since = pod.build.since if pod.build is not None and pod.build.running else None
+    if limit is None or since is None:
+        return transitions.in_progress(build, run, now, after=(end - now).total_seconds())
+    silent_for = timedelta(seconds=limit)
+    if now >= since + silent_for and seen.last_output is None:
+        return FetchLastOutput(pod.name, pod.build.name if pod.build else "", since)
+    silent_until = max(since, min(seen.last_output or since, now)) + silent_for
+    if now >= silent_until:
+        message = "The build logged nothing for spec.noOutputTimeout."
+        hint = "Look at the last step in the log: what hangs there? Or raise spec.noOutputTimeout."
+        return _give_up(seen, run, pod, Reason.NO_OUTPUT, message, hint, now)
+    return transitions.in_progress(build, run, now, after=(min(silent_until, end) - now).total_seconds())

@@ -1,0 +1,210 @@
+"""How a run ends: its result, what is told of it, and another try or another run where one is due."""
+
+from datetime import datetime
+from typing import Any, assert_never
+
+from imagebuild_operator.api.names import EventReason, Reason
+from imagebuild_operator.api.v1alpha1 import Failure, Run
+from imagebuild_operator.core import retry, runs, transitions
+from imagebuild_operator.core.conditions import Pushed, Stalled, State
+from imagebuild_operator.core.decisions import Announcement, AskSlot, Decision, Wait, WriteStatus
+from imagebuild_operator.core.history import finished, result_of, with_past
+from imagebuild_operator.core.observe import BuildView, Observation
+from imagebuild_operator.core.outcome import Outcome, Stopped, Success
+from imagebuild_operator.core.policy import Policy
+
+
+def failed(seen: Observation, run: Run, failure: Failure, policy: Policy, now: datetime) -> Decision:
+    """An attempt failed: another follows where its class and the time left allow it, else the run ends."""
+    build = seen.build
+    stays = build.spec is not None and not runs.new_cancel(build) and not _due(build, run, succeeded=False)
+    if stays:
+        again = retry.following(
+            run,
+            Reason(failure.reason),
+            limit=policy.retry_limit_of(build),
+            seed=f"{build.uid}/{run.number}/{run.attempt}",
+            now=now,
+        )
+        if again is not None and again.at < policy.deadline(build, run, now):
+            return transitions.retrying(build, runs.waiting_for_retry(run, failure.reason, again, now), failure, now)
+    return close(seen, run, failure, now)
+
+
+def close(seen: Observation, run: Run, outcome: Outcome, now: datetime) -> Decision:
+    """Record a result; when another run is due anyway, in the same write as that run's record.
+
+    So nobody ever reads a success, or a stall, that belongs to an older spec.
+    """
+    build = seen.build
+    if not _due(build, run, succeeded=isinstance(outcome, Success)):
+        return _closed(build, run, outcome, now)
+    if seen.slot is None:
+        return AskSlot()
+    following = runs.recorded(build, seen.slot, now, before=run)
+    return _closed_and_followed(build, run, outcome, following, seen.slot.why, now)
+
+
+def _due(build: BuildView, run: Run, *, succeeded: bool) -> bool:
+    """Whether the next run can follow at once."""
+    if build.spec is None or build.spec.suspend:
+        return False
+    return runs.due_after(build, run, succeeded=succeeded)
+
+
+def _closed(build: BuildView, run: Run, outcome: Outcome, now: datetime) -> Decision:
+    reason = _reason(outcome)
+    unanswered = _unanswered(build, run, outcome)
+    generation = build.generation if unanswered is None else run.generation
+    over = finished(run, reason, now).model_copy(update={"generation": generation})
+    changes = _changes(build, run, outcome, now)
+    state = unanswered or _state(over, outcome, changes)
+    status = transitions.next_status(build, state, now, run=over, **changes)
+    told = (_announcement(run, outcome), *_ttl_ignored(build, run))
+    return WriteStatus(status, told, result_of(run, reason, now))
+
+
+def _unanswered(build: BuildView, run: Run, outcome: Outcome) -> State | None:
+    """What is shown in the place of a result that belongs to an older spec, while no run of the newer one may follow.
+
+    The run's generation stays then, so that the spec is compared again.
+    """
+    if build.spec is None:
+        return transitions.invalid(build) if build.generation != run.generation else None
+    return transitions.RUN_DUE if runs.due_after(build, run, succeeded=isinstance(outcome, Success)) else None
+
+
+def _closed_and_followed(
+    build: BuildView, run: Run, outcome: Outcome, following: Run, why: str, now: datetime
+) -> Decision:
+    recorded = (
+        transitions.attempt(build, following, now, new_run=True)
+        if following.pod_name is not None
+        else transitions.queued(build, following, why, now, new_run=True)
+    )
+    assert isinstance(recorded, WriteStatus), "a run that was not there before is always written"  # noqa: S101
+    changes = {**_changes(build, run, outcome, now), "failure": None}
+    status = recorded.status.model_copy(update=changes)
+    told = (_announcement(run, outcome), *recorded.announcements)
+    return WriteStatus(status, told, result_of(run, _reason(outcome), now), recorded.waited)
+
+
+def _reason(outcome: Outcome) -> Reason:
+    match outcome:
+        case Success():
+            return Reason.SUCCEEDED
+        case Failure() | Stopped():
+            return Reason(outcome.reason)
+        case _:
+            assert_never(outcome)
+
+
+def _changes(build: BuildView, run: Run, outcome: Outcome, now: datetime) -> dict[str, Any]:
+    """What the result changes in the status, beside the record of the run."""
+    status, reason = build.status, _reason(outcome)
+    match outcome:
+        case Success():
+            images = list(outcome.images)
+            return {
+                "image": f"{_repository(images[0])}@{outcome.digest}" if images else outcome.digest,
+                "digest": outcome.digest,
+                "images": images or None,
+                "source": outcome.source,
+                "failure": None,
+                "history": with_past(status, run, reason, now, digest=outcome.digest),
+            }
+        case Failure():
+            return {"failure": outcome, "history": with_past(status, run, reason, now)}
+        case Stopped():
+            return {"history": with_past(status, run, reason, now)}
+        case _:
+            assert_never(outcome)
+
+
+def _repository(image: str) -> str:
+    """The reference without its tag: a colon after the last slash starts a tag, one before it a port."""
+    head, slash, last = image.rpartition("/")
+    return head + slash + last.partition(":")[0]
+
+
+def _state(run: Run, outcome: Outcome, changes: dict[str, Any]) -> State:
+    match outcome:
+        case Success():
+            return Pushed(f"Pushed {changes['image']}.")
+        case Failure():
+            return _stalled(run, outcome)
+        case Stopped():
+            return Stalled(outcome.reason, outcome.message, outcome.message)
+        case _:
+            assert_never(outcome)
+
+
+def _stalled(run: Run, failure: Failure) -> Stalled:
+    detail = f"{failure.message} {failure.hint}" if failure.hint else failure.message
+    return Stalled(_known(failure.reason), f"Run {run.number} failed.", detail)
+
+
+def _known(reason: str) -> Reason:
+    """The reason that stands in a status; one that a newer operator wrote reads as the most general."""
+    return Reason(reason) if reason in set(Reason) else Reason.BUILD_FAILED
+
+
+def _announcement(run: Run, outcome: Outcome) -> Announcement:
+    about = f"run {run.number}"
+    match outcome:
+        case Success(digest, warning=""):
+            return Announcement(Reason.SUCCEEDED, f"Run {run.number} pushed {digest}.", about)
+        case Success(digest, warning=warning):
+            note = f"Run {run.number} pushed {digest}. {warning}"
+            return Announcement(EventReason.OUT_OF_MEMORY_SURVIVED, note, about, warning=True)
+        case Failure():
+            note = f"Run {run.number} failed: {outcome.message}"
+            return Announcement(outcome.reason, note, about, warning=True)
+        case Stopped():
+            return Announcement(outcome.reason, outcome.message, about)
+        case _:
+            assert_never(outcome)
+
+
+def _ttl_ignored(build: BuildView, run: Run) -> tuple[Announcement, ...]:
+    if build.spec is None or build.spec.ttl_seconds_after_finished is None or not build.tracked_by:
+        return ()
+    note = (
+        f"spec.ttlSecondsAfterFinished is not acted upon: {build.tracked_by} tracks this ImageBuild and would create "
+        "it anew. Take the field out, or let its owner remove the manifest."
+    )
+    return (Announcement(EventReason.TTL_IGNORED, note, f"run {run.number}", warning=True),)
+
+
+def up_to_date(build: BuildView, run: Run, now: datetime) -> Decision:
+    """A finished run still answers the spec: the status follows the generation, and an Event says so."""
+    current = run.model_copy(update={"generation": build.generation})
+    status = transitions.next_status(build, _state_again(build, run), now, run=current)
+    if status == build.status:
+        return Wait()
+    told: tuple[Announcement, ...] = ()
+    if run.generation != build.generation:
+        told = (*_nothing_to_build(build, run), *_ttl_ignored(build, run))
+    return WriteStatus(status, told)
+
+
+def _nothing_to_build(build: BuildView, run: Run) -> tuple[Announcement, ...]:
+    if not runs.succeeded(build, run):
+        return ()
+    note = (
+        f"Up to date: generation {build.generation} changes nothing that decides the image of run {run.number}. "
+        "Set the annotation imagebuild.dev/requestedAt to build again all the same."
+    )
+    return (Announcement(EventReason.UP_TO_DATE, note, f"generation {build.generation}"),)
+
+
+def _state_again(build: BuildView, run: Run) -> State:
+    """The state that a finished run left, as its own write told it where that can be read off."""
+    status = build.status
+    if runs.succeeded(build, run):
+        return Pushed(f"Pushed {status.image}.")
+    reason = _known(run.reason or (status.failure.reason if status.failure else ""))
+    if reason not in (Reason.CANCELLED, Reason.SUPERSEDED) and status.failure is not None:
+        return _stalled(run, status.failure)
+    told = next((c.message for c in status.conditions or () if c.reason == reason), f"Run {run.number} was stopped.")
+    return Stalled(reason, told, told)

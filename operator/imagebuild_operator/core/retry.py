@@ -1,0 +1,84 @@
+"""Which failures are tried again, how often and when.
+
+The class of a failure follows from its reason, here and nowhere else; `docs/reference/reasons.md` shows it.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from imagebuild_operator.api.names import Reason
+from imagebuild_operator.api.v1alpha1 import Retries, Run
+
+
+class FailureClass(StrEnum):
+    """What a failure calls for."""
+
+    TRANSIENT = "transient"
+    DISRUPTION = "disruption"
+    MEMORY = "memory"
+    MISSING = "missing object"
+    THEIRS = "theirs"
+
+
+CLASSES: Final[Mapping[Reason, FailureClass]] = {
+    Reason.REGISTRY_UNAVAILABLE: FailureClass.TRANSIENT,
+    Reason.RATE_LIMITED: FailureClass.TRANSIENT,
+    Reason.DISRUPTED: FailureClass.DISRUPTION,
+    Reason.EVICTED: FailureClass.DISRUPTION,
+    Reason.POD_LOST: FailureClass.DISRUPTION,
+    Reason.OUT_OF_MEMORY: FailureClass.MEMORY,
+    # The Pod itself has waited for what was missing, as long as it may.
+    Reason.START_TIMEOUT: FailureClass.MISSING,
+    Reason.BUILD_FAILED: FailureClass.THEIRS,
+    Reason.OUT_OF_STORAGE: FailureClass.THEIRS,
+    Reason.TIMEOUT: FailureClass.THEIRS,
+    Reason.NO_OUTPUT: FailureClass.THEIRS,
+    Reason.POD_REJECTED: FailureClass.THEIRS,
+    Reason.NAME_CONFLICT: FailureClass.THEIRS,
+    Reason.INVALID_SPEC: FailureClass.THEIRS,
+}
+
+DISRUPTIONS: Final = 3
+LONGEST_SECONDS: Final = 300.0
+# A registry needs time to mend; what took the Pod away has mostly done so already, and the next one goes elsewhere.
+FIRST_SECONDS: Final[Mapping[FailureClass, float]] = {FailureClass.TRANSIENT: 10.0, FailureClass.DISRUPTION: 2.0}
+
+
+@dataclass(frozen=True)
+class Retry:
+    """The attempt that follows a failed one."""
+
+    counts: Retries
+    at: datetime
+
+
+def following(run: Run, reason: Reason, *, limit: int, seed: str, now: datetime) -> Retry | None:
+    """The next attempt of a run after a failure; None when its class has none, or its budget is used up.
+
+    Args:
+        run: with what it has used up so far.
+        reason: of the failure.
+        limit: attempts after transient failures that a run may have; disruptions have a budget of their own.
+        seed: any text that differs between attempts. The jitter comes from it, so that deciding twice gives the same.
+        now: the time.
+    """
+    used = run.retries or Retries()
+    failures, disruptions = used.failures or 0, used.disruptions or 0
+    match CLASSES[reason]:
+        case FailureClass.TRANSIENT if failures < limit:
+            counts, times = Retries(failures=failures + 1, disruptions=used.disruptions), failures
+        case FailureClass.DISRUPTION if disruptions < DISRUPTIONS:
+            counts, times = Retries(failures=used.failures, disruptions=disruptions + 1), disruptions
+        case _:
+            return None
+    seconds = min(FIRST_SECONDS[CLASSES[reason]] * 2**times, LONGEST_SECONDS)
+    return Retry(counts, now + timedelta(seconds=seconds * (0.75 + 0.5 * _fraction(seed))))
+
+
+def _fraction(seed: str) -> float:
+    """A number in [0, 1) that looks random and is the same for the same seed."""
+    return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4], "big") / 2**32

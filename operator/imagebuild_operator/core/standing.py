@@ -1,0 +1,118 @@
+"""Where one build stands in the queue, read off its status, its spec and its Pods: nothing else decides it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from imagebuild_operator.api.names import ConcurrencyPolicy, Phase
+from imagebuild_operator.api.v1alpha1 import Run
+from imagebuild_operator.core.observe import BuildView
+from imagebuild_operator.core.pods import PodView
+from imagebuild_operator.core.queueing import Holding, Key, Waiting
+
+
+@dataclass(frozen=True)
+class Member:
+    """A build with an open run in a concurrency group of its namespace.
+
+    Attributes:
+        name: of the build.
+        group: of the build.
+        since: when the run was recorded.
+        replaces: whether it takes the place of the older ones.
+    """
+
+    name: str
+    group: str
+    since: str
+    replaces: bool
+
+    def is_newer_than(self, other: "Member") -> bool:
+        """Whether its run was recorded later; in the same moment, the name decides."""
+        return (self.since, self.name) > (other.since, other.name)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a build stands.
+
+    Attributes:
+        asks: what it asks for a slot with; turn 0 when its run has to be given one.
+        waits: whether it is in line.
+        holding: the slot it takes up.
+        backs_off: whether it waits for the time of its next attempt.
+        last_turn: of an open run that ends and is followed by another.
+        member: of its concurrency group.
+    """
+
+    asks: Waiting
+    waits: bool = False
+    holding: Holding | None = None
+    backs_off: bool = False
+    last_turn: int = 0
+    member: Member | None = None
+
+
+def standing(key: Key, build: BuildView | None, pods: Sequence[PodView]) -> Standing:
+    """Read where a build stands.
+
+    Args:
+        key: of the build.
+        build: its newest copy; None when it is finished, gone, or not known yet.
+        pods: the last copies of its Pods, those that are gone included.
+    """
+    own = [pod for pod in pods if build is None or pod.owner_uid == build.uid]
+    groups = frozenset(pod.group for pod in own if pod.live and pod.group)
+    live = any(pod.live for pod in own)
+    if build is None:
+        return Standing(Waiting(key), holding=Holding(key, groups=groups) if live else None)
+    run = build.status.run if not build.deleting else None
+    if run is None or run.completion_time is not None:
+        asks = _asks(build)
+        held = Holding(key, run.turn or 0 if run else 0, asks.priority, groups) if live else None
+        return Standing(asks, holding=held)
+    ended = any(pod.terminal and pod.name == run.pod_name for pod in own)
+    new = ended or build.status.phase is Phase.SUSPENDED
+    asks = _asks(build) if new else replace(_asks(build), turn=run.turn or 0, queued_time=run.queued_time or "")
+    return Standing(
+        asks=asks,
+        waits=_in_line(build, run) and asks.turn > 0,
+        holding=_holding(asks, run, own, groups) if live or (_is_recorded(run) and not ended) else None,
+        backs_off=run.next_attempt_time is not None,
+        last_turn=run.turn or 0 if ended else 0,
+        member=_member(build, run),
+    )
+
+
+def _asks(build: BuildView) -> Waiting:
+    spec = build.spec
+    return Waiting(
+        build.key,
+        priority=spec.priority or 0 if spec else 0,
+        group=spec.concurrency_group or "" if spec else "",
+    )
+
+
+def _is_recorded(run: Run) -> bool:
+    """Whether there is, or is to be, a Pod."""
+    return run.pod_name is not None and run.next_attempt_time is None
+
+
+def _in_line(build: BuildView, run: Run) -> bool:
+    held_back = build.spec is None or build.spec.suspend or run.next_attempt_time is not None
+    return run.pod_name is None and not held_back
+
+
+def _holding(asks: Waiting, run: Run, own: Sequence[PodView], groups: frozenset[str]) -> Holding:
+    """A Pod keeps the group busy that its label names; one that is still to come, the group of the spec."""
+    posted = any(pod.live and pod.name == run.pod_name for pod in own)
+    if asks.group and _is_recorded(run) and not posted:
+        groups |= {asks.group}
+    return Holding(asks.key, run.turn or 0, asks.priority, groups)
+
+
+def _member(build: BuildView, run: Run) -> Member | None:
+    spec = build.spec
+    if spec is None or not spec.concurrency_group:
+        return None
+    replaces = spec.concurrency_policy is ConcurrencyPolicy.REPLACE and not spec.suspend
+    return Member(build.name, spec.concurrency_group, run.queued_time or "", replaces)

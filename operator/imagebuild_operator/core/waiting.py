@@ -1,0 +1,83 @@
+"""A run without a Pod: it waits for its turn, for its next attempt, or for the end of a suspension."""
+
+from datetime import datetime, timedelta
+
+from imagebuild_operator.api.names import Phase, Reason
+from imagebuild_operator.api.v1alpha1 import Run
+from imagebuild_operator.core import ending, inputs, runs, transitions
+from imagebuild_operator.core.decisions import AskSlot, Decision
+from imagebuild_operator.core.observe import Observation
+from imagebuild_operator.core.outcome import Stopped, failure
+from imagebuild_operator.core.policy import Policy
+from imagebuild_operator.core.times import parse_time
+
+
+def start(seen: Observation, now: datetime, before: Run | None, *, left_behind: bool = False) -> Decision:
+    """The next run: admitted, or recorded as waiting.
+
+    Args:
+        seen: what the decision is made from; its spec can be read.
+        now: the time.
+        before: the run before it.
+        left_behind: whether that run is not finished: it ends by this.
+    """
+    if seen.slot is None:
+        return AskSlot()
+    following = runs.recorded(seen.build, seen.slot, now, before=before)
+    unfinished = before if left_behind else None
+    if following.pod_name is not None:
+        return transitions.attempt(seen.build, following, now, left_behind=unfinished, new_run=True)
+    return transitions.queued(seen.build, following, seen.slot.why, now, left_behind=unfinished, new_run=True)
+
+
+def waiting(seen: Observation, run: Run, policy: Policy, now: datetime) -> Decision:
+    """What becomes of a run without a Pod: wait on, or start its next attempt when its turn has come."""
+    build = seen.build
+    if build.spec is None:
+        return transitions.invalid_spec(build, now)
+    if run.attempt > 0 and runs.supersedes(build, run):
+        return start(seen, now, run, left_behind=True)
+    if run.start_time is not None and now >= policy.deadline(build, run, now):
+        message = "spec.timeout ended before the next attempt could start."
+        return ending.close(seen, run, failure(Reason.TIMEOUT, message, "Raise spec.timeout."), now)
+    due = parse_time(run.next_attempt_time)
+    if due is not None and now < due and not inputs.spec_changed(build, run):
+        # An edit that matters is a reason to try at once; any other is only noted.
+        end = policy.deadline(build, run, now)
+        seconds = (min(due, end) - now + timedelta(milliseconds=1)).total_seconds()
+        return transitions.backing_off(build, _noted(seen, run), seconds, now)
+    return _in_line(seen, run, now)
+
+
+def _noted(seen: Observation, run: Run) -> Run:
+    return run.model_copy(update={"generation": seen.build.generation})
+
+
+def _in_line(seen: Observation, run: Run, now: datetime) -> Decision:
+    """Its turn, or its place."""
+    build = seen.build
+    if seen.slot is None:
+        return AskSlot()
+    current = runs.rewritten(build, run).model_copy(update={"turn": seen.slot.turn})
+    if seen.slot.granted:
+        return transitions.attempt(build, runs.started(build, current, now), now)
+    if run.next_attempt_time is not None or build.status.phase is Phase.SUSPENDED:
+        current = runs.queued_again(current, now)
+    return transitions.queued(build, current, seen.slot.why, now)
+
+
+def stopped_while_open(seen: Observation, run: Run, now: datetime) -> Decision | None:
+    """What ends or holds an open run before its time, if anything does: a cancel, a newer build, a suspension."""
+    build = seen.build
+    if runs.new_cancel(build):
+        message = f"Run {run.number} was cancelled by imagebuild.dev/cancelRequestedAt."
+        return ending.close(seen, run, Stopped(Reason.CANCELLED, message), now)
+    if seen.superseded_by:
+        message = (
+            f"ImageBuild {seen.superseded_by}, newer in the same concurrency group, took the place of run {run.number}."
+        )
+        return ending.close(seen, run, Stopped(Reason.SUPERSEDED, message), now)
+    if build.spec is not None and build.spec.suspend:
+        held = runs.held(run, now)
+        return transitions.suspended(build, held, now, stopped=run.pod_name is not None)
+    return None
