@@ -225,7 +225,7 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
         "Find out what hangs in the last step of the log, or raise `spec.noOutputTimeout`.",
     ),
     Reason.DISRUPTED: ReasonDoc(
-        "The cluster took the Pod away: a drain, a preemption or a taint; the message is its own.",
+        "The cluster took the Pod away: a drain, a preemption, a taint, a full node; the message is its own.",
         "nobody",
         "Tried again by itself, at most 3 times a run; then set `imagebuild.dev/requestedAt`.",
     ),

@@ -73,7 +73,8 @@ class Run(Model):
         default=None, description="The inputs that differ from the run before.", json_schema_extra=atomic_list()
     )
     queued_time: Time | None = Field(
-        default=None, description="When the run was recorded, or last came into the queue."
+        default=None,
+        description="When the run was recorded: the order within a turn, and who is newer in a concurrency group.",
     )
     turn: int | None = Field(
         default=None,

@@ -5,7 +5,7 @@ from typing import Any, assert_never
 
 from imagebuild_operator.api.names import EventReason, Reason
 from imagebuild_operator.api.v1alpha1 import Failure, Run
-from imagebuild_operator.core import retry, runs, transitions
+from imagebuild_operator.core import inputs, retry, runs, transitions
 from imagebuild_operator.core.conditions import Pushed, Stalled, State
 from imagebuild_operator.core.decisions import Announcement, AskSlot, Decision, Wait, WriteStatus
 from imagebuild_operator.core.history import finished, result_of, with_past
@@ -17,7 +17,7 @@ from imagebuild_operator.core.policy import Policy
 def failed(seen: Observation, run: Run, failure: Failure, policy: Policy, now: datetime) -> Decision:
     """An attempt failed: another follows where its class and the time left allow it, else the run ends."""
     build = seen.build
-    stays = build.spec is not None and not runs.new_cancel(build) and not _due(build, run, succeeded=False)
+    stays = build.spec is not None and not runs.new_cancel(build) and not _follows(build, run, failure)
     if stays:
         again = retry.following(
             run,
@@ -37,7 +37,7 @@ def close(seen: Observation, run: Run, outcome: Outcome, now: datetime) -> Decis
     So nobody ever reads a success, or a stall, that belongs to an older spec.
     """
     build = seen.build
-    if not _due(build, run, succeeded=isinstance(outcome, Success)):
+    if not _follows(build, run, outcome):
         return _closed(build, run, outcome, now)
     if seen.slot is None:
         return AskSlot()
@@ -45,11 +45,14 @@ def close(seen: Observation, run: Run, outcome: Outcome, now: datetime) -> Decis
     return _closed_and_followed(build, run, outcome, following, seen.slot.why, now)
 
 
-def _due(build: BuildView, run: Run, *, succeeded: bool) -> bool:
+def _follows(build: BuildView, run: Run, outcome: Outcome) -> bool:
     """Whether the next run can follow at once."""
-    if build.spec is None or build.spec.suspend:
-        return False
-    return runs.due_after(build, run, succeeded=succeeded)
+    return build.spec is not None and not build.spec.suspend and _due(build, run, outcome)
+
+
+def _due(build: BuildView, run: Run, outcome: Outcome) -> bool:
+    """Whether another run has to follow. Who stops a build does not want it again for an edit of before."""
+    return runs.due_after(build, run, succeeded=not isinstance(outcome, Failure))
 
 
 def _closed(build: BuildView, run: Run, outcome: Outcome, now: datetime) -> Decision:
@@ -57,6 +60,8 @@ def _closed(build: BuildView, run: Run, outcome: Outcome, now: datetime) -> Deci
     unanswered = _unanswered(build, run, outcome)
     generation = build.generation if unanswered is None else run.generation
     over = finished(run, reason, now).model_copy(update={"generation": generation})
+    if isinstance(outcome, Stopped) and unanswered is None:
+        over = over.model_copy(update={"spec_hash": inputs.spec_hash(build.raw_spec)})
     changes = _changes(build, run, outcome, now)
     state = unanswered or _state(over, outcome, changes)
     status = transitions.next_status(build, state, now, run=over, **changes)
@@ -71,7 +76,7 @@ def _unanswered(build: BuildView, run: Run, outcome: Outcome) -> State | None:
     """
     if build.spec is None:
         return transitions.invalid(build) if build.generation != run.generation else None
-    return transitions.RUN_DUE if runs.due_after(build, run, succeeded=isinstance(outcome, Success)) else None
+    return transitions.RUN_DUE if _due(build, run, outcome) else None
 
 
 def _closed_and_followed(

@@ -138,11 +138,6 @@ def waiting_for_retry(run: Run, reason: str, retry: Retry, now: datetime) -> Run
     )
 
 
-def queued_again(run: Run, now: datetime) -> Run:
-    """The record of a run that was held back or waited after a failure, and now waits for its turn."""
-    return run.model_copy(update={"next_attempt_time": None, "queued_time": format_micro_time(now)})
-
-
 def held(run: Run, now: datetime) -> Run:
     """The record of a run that is suspended: its time starts anew when it goes on, as a Job's does."""
     return ended(run, Reason.SUSPENDED, now).model_copy(

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from imagebuild_operator.api.names import Phase, Reason
+from imagebuild_operator.api.names import Reason
 from imagebuild_operator.api.v1alpha1 import Run
 from imagebuild_operator.core import ending, inputs, runs, transitions
 from imagebuild_operator.core.decisions import AskSlot, Decision
@@ -58,11 +58,9 @@ def _in_line(seen: Observation, run: Run, now: datetime) -> Decision:
     build = seen.build
     if seen.slot is None:
         return AskSlot()
-    current = runs.rewritten(build, run).model_copy(update={"turn": seen.slot.turn})
+    current = runs.rewritten(build, run).model_copy(update={"turn": seen.slot.turn, "next_attempt_time": None})
     if seen.slot.granted:
         return transitions.attempt(build, runs.started(build, current, now), now)
-    if run.next_attempt_time is not None or build.status.phase is Phase.SUSPENDED:
-        current = runs.queued_again(current, now)
     return transitions.queued(build, current, seen.slot.why, now)
 
 

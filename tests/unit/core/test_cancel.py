@@ -170,15 +170,35 @@ def test_a_cancel_and_a_request_end_the_run_and_start_the_next(state: str) -> No
     assert world.most_live == 1
 
 
-@pytest.mark.parametrize("edit", [{"target": "other"}, {"resources": {"limits": {"memory": "4Gi"}}}])
-def test_a_cancel_with_an_edit_ends_the_run_and_the_edit_starts_the_next(edit: dict[str, Any]) -> None:
+def test_a_cancel_with_an_edit_of_the_inputs_ends_the_run_and_the_edit_starts_the_next() -> None:
     world = World().begun()
-    world.edit(**edit)
+    world.edit(target="other")
     world.cancel("now")
     world.step()
     assert world.status["run"]["number"] == 2
-    assert world.status["run"]["cause"] == (RunCause.INPUTS_CHANGED if "target" in edit else RunCause.SPEC_CHANGED)
+    assert world.status["run"]["cause"] == RunCause.INPUTS_CHANGED
     assert [past["reason"] for past in world.status["history"]] == ["Cancelled"]
+
+
+@pytest.mark.parametrize("by_a_newer_build", [False, True])
+def test_who_stops_a_build_does_not_get_it_again_for_an_edit_of_before(by_a_newer_build: bool) -> None:
+    world = World().begun()
+    world.edit(resources={"limits": {"memory": "4Gi"}})
+    world.step()
+    if by_a_newer_build:
+        world.superseded_by = "newer"
+    else:
+        world.cancel("now")
+    world.step()
+    assert stopped(world, Reason.SUPERSEDED if by_a_newer_build else Reason.CANCELLED)
+    world.kubelet()
+    world.superseded_by = ""
+    world.edit(ttlSecondsAfterFinished=3600)
+    world.step()
+    assert world.status["run"]["number"] == 1
+    world.edit(timeout="2h")
+    world.step()
+    assert (world.status["run"]["number"], world.status["run"]["cause"]) == (2, RunCause.SPEC_CHANGED)
 
 
 def test_a_cancel_with_an_edit_of_something_else_is_a_cancel() -> None:

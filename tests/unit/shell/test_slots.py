@@ -416,8 +416,12 @@ def do(records: Records, step: str, number: int) -> None:
             records.suspend(key)
         case "resume" if key in records.builds:
             records.resume(key)
+        case "refuse" if not records.refused:
+            records.refused = {key}
         case "refuse":
-            records.refused = set() if records.refused else {key}
+            # The back-off of the work queue brings those whose pass failed again.
+            records.woken.extend(records.refused)
+            records.refused = set()
         case "restart":
             records.restart()
         case "wait":
