@@ -16,7 +16,7 @@ from imagebuild_operator.core.decisions import (
     Wait,
 )
 from imagebuild_operator.core.observe import Observation, Refusal
-from imagebuild_operator.core.outcome import Success, clip, failure, judge, log_container
+from imagebuild_operator.core.outcome import Success, clip, digest_of, failure, judge, log_container
 from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.core.policy import Policy
 from imagebuild_operator.core.times import format_time
@@ -36,9 +36,16 @@ POD_HINT: Final = "Correct the field the message names, mostly below spec.podTem
 
 
 def pod_of(seen: Observation, run: Run) -> PodView | None:
-    """The Pod that exists under the recorded name, else the last copy of ours: another's that is gone tells nothing."""
-    found = (pod for pod in seen.pods if pod.name == run.pod_name)
-    return next((pod for pod in found if not pod.gone or is_ours(seen, run, pod)), None)
+    """The copy that tells what became of the recorded Pod, if there is one.
+
+    One of ours that has pushed, above all: another process may have asked for the Pod again when it was gone. Then the
+    Pod that exists; then the last copy of ours. Another's that is gone tells nothing.
+    """
+    found = [pod for pod in seen.pods if pod.name == run.pod_name]
+    ours = [pod for pod in found if is_ours(seen, run, pod)]
+    pushed = [pod for pod in ours if pod.terminal and digest_of(pod)]
+    existing = [pod for pod in found if not pod.gone]
+    return next(iter([*pushed, *existing, *ours]), None)
 
 
 def is_ours(seen: Observation, run: Run, pod: PodView) -> bool:
