@@ -1,4 +1,4 @@
-"""A real single-node Kubernetes cluster on a Debian 12 machine, and lone API servers, for tests and the demo.
+"""A real Kubernetes cluster of one node, or two, on a Debian 12 machine, and lone API servers, for tests and the demo.
 
 `running_cluster()` gives the whole cluster, `control_plane()` an API server with nothing behind it; on the command
 line, `python -m tests.cluster up`, `down`, `status`, `programs`, `images` and `logs`.

@@ -34,53 +34,53 @@ def _home() -> Path:
     return next((mount for mount in mounts if mount.name == "pids"), mounts[0])
 
 
-def members_file() -> Path:
-    """Writing 0 to this file brings the writing process into the cluster's cgroup."""
-    return _home() / CGROUP / SYSTEM / "cgroup.procs"
+def members_file(cgroup: str = CGROUP) -> Path:
+    """Writing 0 to this file brings the writing process into the cluster's cgroup, or into one below it."""
+    return _home() / cgroup / SYSTEM / "cgroup.procs"
 
 
-def create() -> None:
+def create(cgroup: str = CGROUP) -> None:
     """Make the cgroup in every hierarchy; the kubelet refuses a `cgroupRoot` that lacks in one of them."""
     for mount in _hierarchies():
-        for folder in (mount / CGROUP, mount / CGROUP / SYSTEM):
+        for folder in (mount / cgroup, mount / cgroup / SYSTEM):
             folder.mkdir(exist_ok=True)
             # A v1 cpuset starts empty and takes no process before it has CPUs and memory nodes, see cpuset(7).
             for name in ("cpuset.cpus", "cpuset.mems"):
                 if (mount / "tasks").exists() and (folder / name).exists():
                     (folder / name).write_text((folder.parent / name).read_text())
         if not (mount / "tasks").exists():
-            _delegate(mount)
+            _delegate(mount, cgroup)
 
 
-def _delegate(mount: Path) -> None:
+def _delegate(mount: Path, cgroup: str) -> None:
     """Hand all v2 controllers down to the Pods' cgroups."""
-    for folder in (mount, mount / CGROUP):
+    for folder in (mount, mount / cgroup):
         for controller in (folder / "cgroup.controllers").read_text().split():
             with suppress(OSError):
                 (folder / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
-def _tree(mount: Path) -> Iterator[Path]:
+def _tree(mount: Path, cgroup: str) -> Iterator[Path]:
     """Our cgroups of one hierarchy, the deepest first, as they must be removed."""
-    for folder, _, _ in os.walk(mount / CGROUP, topdown=False):
+    for folder, _, _ in os.walk(mount / cgroup, topdown=False):
         yield Path(folder)
 
 
-def processes() -> set[int]:
+def processes(cgroup: str = CGROUP) -> set[int]:
     """All processes of the cluster: its programs, the shims, everything in its containers."""
     found: set[int] = set()
-    for folder in _tree(_home()):
+    for folder in _tree(_home(), cgroup):
         with suppress(OSError):
             found.update(int(pid) for pid in (folder / "cgroup.procs").read_text().split())
     found.discard(0)
     return found
 
 
-def kill_all(patience: float = 20.0) -> bool:
+def kill_all(cgroup: str = CGROUP, patience: float = 20.0) -> bool:
     """Kill until none is left; a process forked meanwhile is met in the next round."""
 
     def none_left() -> bool:
-        remaining = processes()
+        remaining = processes(cgroup)
         for pid in remaining:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -91,20 +91,20 @@ def kill_all(patience: float = 20.0) -> bool:
     return wait_until(none_left, patience, pause=0.05)
 
 
-def remove(patience: float = 5.0) -> list[Path]:
+def remove(cgroup: str = CGROUP, patience: float = 5.0) -> list[Path]:
     """Remove the empty cgroups and return those that stayed; the kernel lets go of a dead process's with delay."""
 
     def gone() -> bool:
         for mount in (*_mounts("cgroup"), *_mounts("cgroup2")):
-            for folder in _tree(mount):
+            for folder in _tree(mount, cgroup):
                 with suppress(OSError):
                     folder.rmdir()
-        return not _remaining()
+        return not _remaining(cgroup)
 
     wait_until(gone, patience, pause=0.05)
-    return _remaining()
+    return _remaining(cgroup)
 
 
-def _remaining() -> list[Path]:
+def _remaining(cgroup: str) -> list[Path]:
     mounts = (*_mounts("cgroup"), *_mounts("cgroup2"))
-    return [mount / CGROUP for mount in mounts if (mount / CGROUP).exists()]
+    return [mount / cgroup for mount in mounts if (mount / cgroup).exists()]

@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 
 from . import settings
+from .nodes import NODES, Node
 from .paths import ClusterPaths
 from .programs import program
 
-SOCKET = settings.RUN_FOLDER / "containerd.sock"
 PAUSE_IMAGE = f"{settings.REGISTRY_HOST}:{settings.REGISTRY_PORT}/pause:1"
 CNI_PLUGINS = "/usr/lib/cni"
 CRI = "io.containerd.cri.v1"
@@ -59,12 +59,16 @@ def _registries(paths: ClusterPaths) -> Path:
     return paths.config / "registries"
 
 
-def _cni(paths: ClusterPaths) -> Path:
-    return paths.config / "cni"
+def _cni(paths: ClusterPaths, node: Node) -> Path:
+    return paths.config / node.part("cni")
 
 
-def command(paths: ClusterPaths) -> list[str]:
-    return [str(program("containerd")), "--config", str(paths.config / "containerd.toml")]
+def _config(paths: ClusterPaths, node: Node) -> Path:
+    return paths.config / f"{node.part('containerd')}.toml"
+
+
+def command(paths: ClusterPaths, node: Node) -> list[str]:
+    return [str(program("containerd")), "--config", str(_config(paths, node))]
 
 
 def environment() -> dict[str, str]:
@@ -73,26 +77,34 @@ def environment() -> dict[str, str]:
 
 
 def write_files(paths: ClusterPaths, *, mtu: int) -> None:
-    folder = settings.RUN_FOLDER / "containerd"
+    """The files of both nodes; the registries and their logins are the same for each."""
+    _write_registries(paths)
+    for node in NODES:
+        _write_config(paths, node)
+        _write_cni(paths, node, mtu)
+
+
+def _write_config(paths: ClusterPaths, node: Node) -> None:
+    folder = node.run / "containerd"
     values = {
-        "root": settings.DATA_FOLDER / "containerd",
-        "opt": settings.DATA_FOLDER / "opt",
+        "root": node.data / "containerd",
+        "opt": node.data / "opt",
         "state": folder / "state",
-        "socket": SOCKET,
+        "socket": node.runtime_socket,
         "pause": PAUSE_IMAGE,
         "registries": _registries(paths),
         "cni_plugins": CNI_PLUGINS,
-        "cni_config": _cni(paths),
+        "cni_config": _cni(paths, node),
         "runc": program("runc"),
         "runc_state": folder / "runc",
     }
     text = CONFIG.format(cri=CRI, **{key: json.dumps(str(value)) for key, value in values.items()})
-    (paths.config / "containerd.toml").write_text(text)
-    _write_cni(paths, mtu)
-    _write_registries(paths)
+    _config(paths, node).write_text(text)
 
 
-def _write_cni(paths: ClusterPaths, mtu: int) -> None:
+def _write_cni(paths: ClusterPaths, node: Node, mtu: int) -> None:
+    first, last = node.pod_addresses
+    pods = {"subnet": settings.POD_CIDR, "rangeStart": first, "rangeEnd": last, "gateway": settings.NODE_ADDRESS}
     bridge = {
         "type": "bridge",
         "bridge": settings.BRIDGE,
@@ -103,15 +115,15 @@ def _write_cni(paths: ClusterPaths, mtu: int) -> None:
         "hairpinMode": True,
         "ipam": {
             "type": "host-local",
-            "dataDir": str(settings.RUN_FOLDER / "cni"),
-            "ranges": [[{"subnet": settings.POD_CIDR, "gateway": settings.NODE_ADDRESS}]],
+            "dataDir": str(node.run / "cni"),
+            "ranges": [[pods]],
             "routes": [{"dst": "0.0.0.0/0"}],
         },
     }
     portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
-    _cni(paths).mkdir()
+    _cni(paths, node).mkdir()
     document = {"cniVersion": "1.0.0", "name": "imagebuild", "plugins": [bridge, portmap]}
-    (_cni(paths) / "10-imagebuild.conflist").write_text(json.dumps(document, indent=1))
+    (_cni(paths, node) / "10-imagebuild.conflist").write_text(json.dumps(document, indent=1))
 
 
 def _write_registries(paths: ClusterPaths) -> None:

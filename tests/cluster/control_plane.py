@@ -17,12 +17,14 @@ from .kubeconfig import write_kubeconfig
 from .paths import ClusterPaths
 from .programs import program
 
-FEATURE_GATES = "ImageVolume=true"
+# Mutating policies stand in for controllers whose webhooks change Pods; they are beta, and off by default.
+FEATURE_GATES = "ImageVolume=true,MutatingAdmissionPolicy=true"
+BETA_APIS = "admissionregistration.k8s.io/v1beta1=true"
 ADMIN = ("imagebuild:admin", "system:masters")
 Start = Callable[[str, Sequence[str]], None]
 
-# Counting requests needs no bodies and one line a request; watches say ResponseComplete only when they end, which
-# is why their ResponseStarted stays.
+# Counting requests needs one line a request and no bodies, but for the options of a Pod's deletion; watches say
+# ResponseComplete only when they end, which is why their ResponseStarted stays.
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -33,6 +35,7 @@ AUDIT_POLICY = {
          "users": ["system:kube-scheduler", "system:kube-controller-manager", "system:apiserver"]},
         {"level": "None", "userGroups": ["system:nodes"], "resources": [
             {"group": "coordination.k8s.io", "resources": ["leases"]}, {"group": "", "resources": ["nodes/status"]}]},
+        {"level": "Request", "verbs": ["delete"], "resources": [{"group": "", "resources": ["pods"]}]},
         {"level": "Metadata"},
     ],
 }  # fmt: skip
@@ -109,6 +112,7 @@ class ControlPlane:
             "--enable-admission-plugins=NodeRestriction",
             *admission,
             f"--feature-gates={FEATURE_GATES}",
+            f"--runtime-config={BETA_APIS}",
             f"--service-cluster-ip-range={self.service_cidr}",
             "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
             f"--service-account-key-file={pki}/service-accounts.pub",

@@ -7,17 +7,21 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from .errors import ClusterError
+from .faulty import FaultyRegistry, faulty_registry
 from .gitserver import GitServer
+from .nodes import Node
 from .paths import ClusterPaths
 from .process import ProcessTable
 from .programs import program
 from .registry import INSECURE, MIRROR, REGISTRY, Registry, docker_config
+from .second import second_node
 
 
 def run_tool(
@@ -114,6 +118,17 @@ class ClusterHandle(ApiHandle):
         """Run crane on the node, where the registries' names are known, with their logins and the cluster's CA."""
         environment = {"DOCKER_CONFIG": str(self.paths.config / "crane"), "SSL_CERT_FILE": str(self.paths.ca)}
         return run_tool(self.enter([str(program("crane")), *arguments]), environment=environment, timeout=timeout)
+
+    def second_node(self) -> AbstractContextManager[Node]:
+        """A second node while the block runs, for Pods that tolerate its taint `settings.SECOND_TAINT`.
+
+        `processes.kill("kubelet-second")` loses it, `processes.revive("kubelet-second")` brings it back.
+        """
+        return second_node(self)
+
+    def faulty_registry(self) -> AbstractContextManager[FaultyRegistry]:
+        """The main registry behind a proxy that fails as the test says, while the block runs."""
+        return faulty_registry(self)
 
     def pull_secret(self, name: str, *registries: Registry) -> dict[str, Any]:
         """A Secret of type kubernetes.io/dockerconfigjson with logins of the cluster's registries."""

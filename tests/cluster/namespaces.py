@@ -16,6 +16,7 @@ from pathlib import Path
 from . import cgroups
 from .errors import ClusterError
 from .process import Process, spawn, start_time, wait_until
+from .settings import CGROUP
 
 # Folders that programs of a node have compiled in. In the namespace each is an empty tmpfs, so that the host's
 # own are neither seen nor written to.
@@ -36,9 +37,9 @@ class Namespaces:
 
     holder: Process
 
-    def command(self, command: Sequence[str]) -> list[str]:
+    def command(self, command: Sequence[str], cgroup: str = CGROUP) -> list[str]:
         """Wrap a command to run in the namespaces and in the cluster's cgroup; it keeps the wrapper's pid."""
-        join = f'echo 0 > {cgroups.members_file()} && exec "$@"'
+        join = f'echo 0 > {cgroups.members_file(cgroup)} && exec "$@"'
         enter = ["nsenter", "--target", str(self.holder.pid), "--mount", "--net", "--"]
         return [*enter, "sh", "-c", join, "sh", *command]
 
@@ -50,9 +51,15 @@ class Namespaces:
         return result.stdout
 
     def spawn(
-        self, name: str, command: Sequence[str], log: Path, *, environment: Mapping[str, str] | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        cgroup: str = CGROUP,
     ) -> Process:
-        return spawn(name, self.command(command), log, environment=environment)
+        return spawn(name, self.command(command, cgroup), log, environment=environment)
 
 
 def open_namespaces(log: Path) -> Namespaces:

@@ -10,15 +10,14 @@ import yaml
 
 from . import settings
 from .certificates import Authority
-from .containerd import SOCKET
 from .control_plane import ControlPlane
+from .nodes import NODES, Node
 from .paths import ClusterPaths
 from .programs import program
 
 CLUSTER_DOMAIN = "cluster.local"
 DNS_USER = "imagebuild:coredns"
 DNS_READY_PORT = 18181
-KUBELET_ROOT = settings.DATA_FOLDER / "kubelet"
 
 COREFILE = """\
 .:53 {{
@@ -58,36 +57,38 @@ DNS_PERMISSIONS: list[dict[str, Any]] = [
 ]
 
 
-def kubelet_config(paths: ClusterPaths) -> dict[str, Any]:
+def kubelet_config(paths: ClusterPaths, node: Node) -> dict[str, Any]:
     """The kubelet's file: nothing on the host outside our folders, nothing evicted because the machine is small."""
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
-        "address": settings.NODE_ADDRESS,
+        "address": node.address,
+        "healthzPort": node.healthz_port,
         "authentication": {
             "anonymous": {"enabled": False},
             "webhook": {"enabled": True},
             "x509": {"clientCAFile": str(paths.ca)},
         },
         "authorization": {"mode": "Webhook"},
-        "tlsCertFile": str(paths.pki / "kubelet.crt"),
-        "tlsPrivateKeyFile": str(paths.pki / "kubelet.key"),
-        "containerRuntimeEndpoint": f"unix://{SOCKET}",
+        "tlsCertFile": str(paths.pki / f"{node.part('kubelet')}.crt"),
+        "tlsPrivateKeyFile": str(paths.pki / f"{node.part('kubelet')}.key"),
+        "containerRuntimeEndpoint": f"unix://{node.runtime_socket}",
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": f"/{settings.CGROUP}",
+        "cgroupRoot": f"/{node.cgroup}",
         "failCgroupV1": False,
         "failSwapOn": False,
         "clusterDNS": [settings.NODE_ADDRESS],
         "clusterDomain": CLUSTER_DOMAIN,
         "resolvConf": str(paths.config / "resolv.conf"),
-        "podLogsDir": str(settings.DATA_FOLDER / "pod-logs"),
-        "volumePluginDir": str(settings.DATA_FOLDER / "volume-plugins"),
+        "podLogsDir": str(node.data / "pod-logs"),
+        "volumePluginDir": str(node.data / "volume-plugins"),
         "serializeImagePulls": False,
         "registryPullQPS": 0,
         "eventRecordQPS": 0,
         "imageGCHighThresholdPercent": 100,
         "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
         "featureGates": {"ImageVolume": True},
+        **node.kubelet,
     }
 
 
@@ -106,14 +107,14 @@ def proxy_config(kubeconfig: Path) -> dict[str, Any]:
 
 def write_files(paths: ClusterPaths, plane: ControlPlane, authority: Authority, nameservers: Sequence[str]) -> None:
     config = paths.config
-    authority.issue("kubelet", f"system:node:{settings.NODE_NAME}", names=[settings.NODE_NAME, settings.NODE_ADDRESS])
-    plane.write_client(
-        authority, plane.client_file("kubelet"), f"system:node:{settings.NODE_NAME}", group="system:nodes"
-    )
+    for node in NODES:
+        part, user = node.part("kubelet"), f"system:node:{node.name}"
+        authority.issue(part, user, names=[node.name, node.address])
+        plane.write_client(authority, plane.client_file(part), user, group="system:nodes")
+        (config / f"{part}.yaml").write_text(yaml.safe_dump(kubelet_config(paths, node)))
     plane.write_client(authority, plane.client_file("kube-proxy"), "system:kube-proxy")
     plane.write_client(authority, plane.client_file("coredns"), DNS_USER)
     (config / "resolv.conf").write_text("".join(f"nameserver {server}\n" for server in nameservers))
-    (config / "kubelet.yaml").write_text(yaml.safe_dump(kubelet_config(paths)))
     (config / "kube-proxy.yaml").write_text(yaml.safe_dump(proxy_config(plane.client_file("kube-proxy"))))
     (config / "dns-permissions.yaml").write_text(yaml.safe_dump_all(DNS_PERMISSIONS))
     corefile = COREFILE.format(
@@ -137,15 +138,16 @@ def write_hosts(paths: ClusterPaths) -> None:
     hosts_file(paths).write_text(f"127.0.0.1 localhost\n{settings.NODE_ADDRESS} {settings.NODE_NAME} {names}\n")
 
 
-def kubelet(paths: ClusterPaths, plane: ControlPlane) -> list[str]:
+def kubelet(paths: ClusterPaths, node: Node) -> list[str]:
+    part = node.part("kubelet")
     return [
         str(program("kubelet")),
-        f"--config={paths.config}/kubelet.yaml",
-        f"--kubeconfig={plane.client_file('kubelet')}",
-        f"--root-dir={KUBELET_ROOT}",
-        f"--cert-dir={KUBELET_ROOT}/pki",
-        f"--hostname-override={settings.NODE_NAME}",
-        f"--node-ip={settings.NODE_ADDRESS}",
+        f"--config={paths.config}/{part}.yaml",
+        f"--kubeconfig={paths.config}/{part}.kubeconfig",
+        f"--root-dir={node.kubelet_root}",
+        f"--cert-dir={node.kubelet_root}/pki",
+        f"--hostname-override={node.name}",
+        f"--node-ip={node.address}",
     ]
 
 

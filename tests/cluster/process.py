@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .errors import ClusterError
@@ -38,6 +38,8 @@ class Process:
     log: Path
     command: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    # A test added it: the cluster is whole without it.
+    added: bool = False
 
     @property
     def alive(self) -> bool:
@@ -101,7 +103,22 @@ class ProcessTable:
     def revive(self, name: str) -> None:
         """Start a program again with what it was started with; waiting for it is the test's business."""
         old = self.find(name)
-        self._processes[self._processes.index(old)] = spawn(name, old.command, old.log, environment=old.environment)
+        new = spawn(name, old.command, old.log, environment=old.environment)
+        self._processes[self._processes.index(old)] = replace(new, added=old.added)
+        self._changed()
+
+    def add(self, process: Process) -> Process:
+        """Take up a program that the cluster is whole without."""
+        added = replace(process, added=True)
+        self._processes.append(added)
+        self._changed()
+        return added
+
+    def remove(self, name: str) -> None:
+        """End a program that was added, and forget it; one that is not there is fine."""
+        for process in [each for each in self._processes if each.name == name and each.added]:
+            process.stop(grace=0)
+            self._processes.remove(process)
         self._changed()
 
 

@@ -42,7 +42,8 @@ class Record:
 
     @property
     def dead(self) -> list[Process]:
-        return [process for process in self.processes if not process.alive]
+        """Programs of the cluster that are gone; those that a test added may come and go."""
+        return [process for process in self.processes if not process.alive and not process.added]
 
     @property
     def table(self) -> ProcessTable:

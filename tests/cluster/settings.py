@@ -20,6 +20,10 @@ HOST_LINK = "imb-host"
 NODE_LINK = "imb-node"
 
 NODE_NAME = "imb-node"
+# The second node's kubelet listens at the namespace's other address; Pods that do not tolerate the taint stay away.
+SECOND_NAME = "imb-second"
+SECOND_ADDRESS = TRANSIT_NODE
+SECOND_TAINT = "imb.test/node"
 DOMAIN = "imb.test"
 REGISTRY_HOST = f"registry.{DOMAIN}"
 MIRROR_HOST = f"mirror.{DOMAIN}"
@@ -34,6 +38,7 @@ REGISTRY_PORT = 15000
 MIRROR_PORT = 15001
 INSECURE_PORT = 15002
 GIT_PORT = 15443
+FAULTY_PORT = 15009
 
 # Logins of servers that only this machine can reach, and only while the cluster runs.
 REGISTRY_USER = "builder"

@@ -12,9 +12,11 @@ from .control_plane import ControlPlane, https_answers
 from .errors import ClusterError
 from .handle import ClusterHandle
 from .namespaces import Namespaces
+from .nodes import FIRST
 from .paths import ClusterPaths
 from .process import Process, wait_ready, wait_until
 from .record import Record
+from .second import wait_for_node
 
 SERVERS = (*settings.HOST_NAMES, settings.NODE_ADDRESS)
 
@@ -99,8 +101,8 @@ class Starter:
         waits: list[tuple[Process, Callable[[], bool]]] = []
         self._spawn("etcd", plane.etcd())
         apiserver = self._spawn("kube-apiserver", plane.apiserver(service_accounts=True))
-        runtime = self._spawn("containerd", containerd.command(paths), containerd.environment())
-        waits.append((runtime, containerd.SOCKET.exists))
+        runtime = self._spawn("containerd", containerd.command(paths, FIRST), containerd.environment())
+        waits.append((runtime, FIRST.runtime_socket.exists))
         for each in registry.REGISTRIES:
             process = self._spawn(f"registry-{each.name}", each.command(paths))
             # 401 is what a registry with a login says to a stranger who asks for its API version.
@@ -119,7 +121,7 @@ class Starter:
         paths, plane = self.paths, self.plane
         self._spawn("kube-controller-manager", plane.controller_manager())
         self._spawn("kube-scheduler", plane.scheduler())
-        self._spawn("kubelet", node.kubelet(paths, plane))
+        self._spawn("kubelet", node.kubelet(paths, FIRST))
         self._spawn("kube-proxy", node.proxy(paths))
         handle.kubectl("apply", "--server-side", "-f", str(paths.config / "dns-permissions.yaml"))
         dns = self._spawn("coredns", node.coredns(paths))
@@ -127,27 +129,11 @@ class Starter:
         wait_ready(dns, lambda: self._answers(ready, 200))
 
     def _wait_for_node(self, handle: ClusterHandle) -> None:
-        """A Pod can run when its node is Ready and its ServiceAccount is there."""
-
-        def ready() -> bool:
-            try:
-                condition = handle.kubectl(
-                    "get", "node", settings.NODE_NAME, "-o", "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
-                )
-                handle.kubectl("get", "serviceaccount", "default", "--namespace=default")
-            except ClusterError:
-                return False
-            return condition == "True" and not any(taint in _taints(handle) for taint in ("not-ready",))
-
-        wait_ready(self.record.table.find("kubelet"), ready)
+        wait_for_node(handle, FIRST, self.record.table.find("kubelet"))
         for process in self.record.dead:
             raise ClusterError(f"{process.name} ended right after its start.\n{process.tail()}")
         if not wait_until(lambda: self._answers(f"{self.plane.url}/readyz", 200), 10):
             raise ClusterError(self.record.table.find("kube-apiserver").tail())
-
-
-def _taints(handle: ClusterHandle) -> str:
-    return handle.kubectl("get", "node", settings.NODE_NAME, "-o", "jsonpath={.spec.taints}")
 
 
 def push_images(handle: ClusterHandle, images: Mapping[str, Path]) -> None:

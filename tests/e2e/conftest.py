@@ -7,6 +7,8 @@ import pytest
 from tests import installation
 from tests.cluster import running_cluster
 from tests.cluster.handle import ClusterHandle
+from tests.cluster.locks import locked
+from tests.cluster.settings import CACHE_FOLDER
 from tests.e2e.team import Team
 
 
@@ -18,7 +20,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[ClusterHandle]:
-    with running_cluster() as handle:
+    """The cluster, for one test run at a time: there is one operator, and each run installs its own."""
+    with (
+        locked(CACHE_FOLDER / "e2e.lock", print, "waiting for another run of these tests …"),
+        running_cluster() as handle,
+    ):
         yield handle
 
 

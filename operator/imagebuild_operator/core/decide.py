@@ -13,7 +13,15 @@ from datetime import datetime, timedelta
 
 from imagebuild_operator.api.v1alpha1 import Run
 from imagebuild_operator.core import attempt, ending, runs, transitions
-from imagebuild_operator.core.decisions import Decision, DeleteBuild, DeletePod, FetchBuild, Wait
+from imagebuild_operator.core.decisions import (
+    Decision,
+    DeleteBuild,
+    DeletePod,
+    FetchBuild,
+    FetchPod,
+    Wait,
+    WriteStatus,
+)
 from imagebuild_operator.core.observe import Observation
 from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.core.policy import Policy
@@ -80,6 +88,22 @@ def _outlived(seen: Observation, run: Run, now: datetime) -> Decision:
 def _open(seen: Observation, run: Run, policy: Policy, now: datetime) -> Decision:
     """A run that is not finished. A result once seen is recorded, whatever else is due."""
     pod = attempt.pod_of(seen, run) if run.pod_name is not None else None
+    decision = _next(seen, run, pod, policy, now)
+    unseen = run.pod_name if pod is None else None
+    if unseen is not None and unseen not in seen.looked_up and _leaves(decision, unseen):
+        # Its POST may have been stored though no answer came: another Pod next to it would be one too many.
+        return FetchPod(unseen)
+    return decision
+
+
+def _leaves(decision: Decision, pod_name: str) -> bool:
+    """Whether the Pod is not the recorded one of an unfinished run any more after this."""
+    if not isinstance(decision, WriteStatus) or decision.status.run is None:
+        return False
+    return decision.status.run.pod_name != pod_name or decision.status.run.completion_time is not None
+
+
+def _next(seen: Observation, run: Run, pod: PodView | None, policy: Policy, now: datetime) -> Decision:
     ours = pod is not None and attempt.is_ours(seen, run, pod)
     if pod is not None and ours and (pod.terminal or pod.gone):
         return attempt.over(seen, run, pod, policy, now)

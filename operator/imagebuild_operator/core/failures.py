@@ -82,9 +82,9 @@ def _disrupted(evidence: Evidence) -> bool:
 def _short_of_room(evidence: Evidence) -> bool:
     """The kubelet evicts for its node's sake with a DisruptionTarget condition, and for a limit without one.
 
-    (kubernetes, pkg/kubelet/eviction/eviction_manager.go)
+    A Pod that came too late for a node under pressure never ran (kubernetes, pkg/kubelet/eviction/eviction_manager.go).
     """
-    return evidence.pod.reason == "Evicted" and bool(evidence.pod.disruption)
+    return evidence.pod.reason == "Evicted" and (bool(evidence.pod.disruption) or evidence.container is None)
 
 
 def _pod_reason(*reasons: str) -> Callable[[Evidence], bool]:

@@ -14,6 +14,8 @@ _OWN: Final = re.compile(r"error (?:building image|pushing image|checking push p
 _ANSWER: Final = re.compile(
     r'(?:\b(?:GET|HEAD|POST|PUT|PATCH) https?://\S+|\b(?:Get|Head|Post|Put|Patch) "https?://[^"]+"): (.*)'
 )
+# A download that was cut short names no request.
+_CUT: Final = re.compile(r"error building image: (?:.*failed to get filesystem from image: .*)?\bunexpected EOF$")
 _TOO_MANY: Final = re.compile(r"unexpected status code 429\b|TOOMANYREQUESTS\b")
 # UNKNOWN is what the reference registry calls an error of its own (distribution, registry/api/errcode/register.go).
 _BROKEN: Final = re.compile(r"unexpected status code 5[0-9][0-9]\b|(?:UNKNOWN|UNAVAILABLE): ")
@@ -32,7 +34,7 @@ def rate_limited(line: str) -> bool:
 def unavailable(line: str) -> bool:
     """Whether they are that a registry answered 5xx, or not at all; an unknown host is another matter."""
     answer = _answer(line)
-    return bool(_BROKEN.match(answer) or _NO_ANSWER.search(answer))
+    return bool(_BROKEN.match(answer) or _NO_ANSWER.search(answer) or (_STEP not in line and _CUT.match(line)))
 
 
 def _answer(line: str) -> str:

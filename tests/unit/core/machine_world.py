@@ -42,6 +42,14 @@ from tests.unit.core.world import START, UID, inline_spec, pod_settings
 
 KEY = ("ns", "web")
 NEWER = "web-of-tomorrow"
+VERBS: dict[type[object], str] = {
+    WriteStatus: "PATCH",
+    CreatePod: "POST",
+    DeletePod: "DELETE",
+    DeleteBuild: "DELETE",
+    FetchBuild: "GET",
+    FetchPod: "GET",
+}
 Answer = TypeVar("Answer")
 
 
@@ -267,9 +275,10 @@ class Operator:
         events = self.server.build_events if watch == "builds" else self.server.pod_events
         return len(events) - self.read[watch]
 
-    def hear(self, watch: str, count: int = 10**6) -> None:
-        """The next events of a watch."""
-        for _ in range(min(count, self.behind(watch))):
+    def hear(self, watch: str, count: int | None = None) -> None:
+        """The next events of a watch, or all of them."""
+        behind = self.behind(watch)
+        for _ in range(behind if count is None else min(count, behind)):
             position = self.read[watch]
             self.read[watch] += 1
             self.due = True
@@ -297,33 +306,39 @@ class Operator:
 
     # What it does
 
-    def look(self) -> None:
-        """One whole pass, or the rest of the one under way."""
-        while self.act():
+    def look(self, fault: Fault = Fault.NONE, at: str = "") -> None:
+        """One whole pass, or the rest of the one under way; requests of one verb may meet a fault."""
+        while self.act(fault, at):
             pass
 
-    def act(self, fault: Fault = Fault.NONE) -> bool:
-        """One decision and its effect, as in the reconciler; whether the pass goes on."""
+    def act(self, fault: Fault = Fault.NONE, at: str = "") -> bool:
+        """One decision and its effect, as in the reconciler; whether the pass goes on.
+
+        Args:
+            fault: what becomes of the effect's request.
+            at: the only verb that meets the fault; any when it is empty.
+        """
         if self._pass is None:
             self._pass, self.due, self.wake_at = _Pass(), False, None
         gathered = self._pass
         gathered.steps += 1
         assert gathered.steps <= 20, "no rest"
         try:
-            build = self.store.build(KEY) or self._unknown(gathered, fault)
+            build = self.store.build(KEY) or self._unknown(gathered)
             if build is None:
                 return self._rest(None, Wait())
             decision = decide(self._observe(build, gathered), self.policy, self.clock)
             if isinstance(decision, Wait):
                 return self._rest(build, decision)
-            self._execute(build, decision, gathered, fault)
+            met = fault if at in ("", VERBS.get(type(decision))) else Fault.NONE
+            self._execute(build, decision, gathered, met)
         except ApiRefusal:
             self._pass, self.due = None, True
         return self._pass is not None
 
-    def _unknown(self, gathered: _Pass, fault: Fault) -> BuildView | None:
+    def _unknown(self, gathered: _Pass) -> BuildView | None:
         live = any(pod.live and not pod.deleting for pod in self.store.pods(KEY))
-        return self._read_build(gathered, fault) if live else None
+        return self._read_build(gathered) if live else None
 
     def _read_build(self, gathered: _Pass, fault: Fault = Fault.NONE) -> BuildView | None:
         raw = self.server.call(self.server.get_build, fault)

@@ -19,7 +19,11 @@ ROWS: list[tuple[Reason, dict[str, Any], str]] = [
     (Reason.POD_LOST, {"build": terminated(143), "metadata": DELETED}, "deleted"),
     (Reason.TIMEOUT, {"reason": "DeadlineExceeded", "build": terminated(137)}, "spec.timeout"),
     (Reason.EVICTED, {"reason": "Evicted", "message": "low on memory", "conditions": [PRESSURE]}, "low on memory"),
-    (Reason.OUT_OF_STORAGE, {"reason": "Evicted", "message": "ephemeral storage exceeds 1Gi"}, "exceeds 1Gi"),
+    (
+        Reason.OUT_OF_STORAGE,
+        {"reason": "Evicted", "message": "ephemeral storage exceeds 1Gi", "build": terminated(137)},
+        "exceeds 1Gi",
+    ),
     (Reason.DISRUPTED, {"reason": "Preempting", "message": "Preempted in order to admit a critical pod"}, "critical"),
     (Reason.POD_LOST, {"reason": "NodeLost"}, "node went away: NodeLost"),
     (Reason.DISRUPTED, {"reason": "OutOfmemory", "message": "Node didn't have enough resource"}, "enough resource"),
@@ -62,6 +66,8 @@ def test_a_row_says_its_reason_and_why(reason: Reason, fields: dict[str, Any], w
         ({"build": terminated(0, reason="OOMKilled", message="no digest")}, Reason.OUT_OF_MEMORY),
         ({"prepare": terminated(137, reason="OOMKilled")}, Reason.OUT_OF_MEMORY),
         ({"reason": "Evicted", "build": terminated(137, reason="OOMKilled")}, Reason.OUT_OF_STORAGE),
+        # It came too late for a node under pressure, and none of its containers ran.
+        ({"reason": "Evicted", "message": "Pod was rejected: The node had condition: [DiskPressure]."}, Reason.EVICTED),
         ({"reason": "DeadlineExceeded", "prepare": terminated(143)}, Reason.TIMEOUT),
         ({"reason": "Preempting"}, Reason.DISRUPTED),
         ({"reason": "Terminated", "message": "node is shutting down"}, Reason.POD_LOST),

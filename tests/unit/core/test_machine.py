@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from imagebuild_operator.api import names
 from imagebuild_operator.api.v1alpha1 import ImageBuildStatus, Run
@@ -15,9 +15,8 @@ from imagebuild_operator.core.times import format_time
 from tests.unit.core.machine_world import Fault, Operator, Server, Written
 from tests.unit.core.world import LOGS
 
-PICK = st.integers(0, 3)
 REQUEST, CANCEL = names.ANNOTATION_REQUESTED_AT, names.ANNOTATION_CANCEL_REQUESTED_AT
-USERS: dict[str, JSON] = {
+EDITS: dict[str, JSON] = {
     "builds a": {"target": "a"},
     "builds b": {"target": "b"},
     "raises the limit": {"resources": {"limits": {"memory": "4Gi"}}},
@@ -28,31 +27,60 @@ USERS: dict[str, JSON] = {
     "suspends": {"suspend": True},
     "resumes": {"suspend": False},
 }
-NODE = [
-    "runs",
-    "waits",
-    "is gated",
-    "is gated no more",
-    "pushes",
-    "pushes nothing",
-    "fails",
-    "fails for a while",
-    "is out of time",
-    "is evicted",
-    "is asked to go",
-]
-MOVES = st.sampled_from(
-    [
-        *["acts"] * 6,
-        "acts, and nothing is done",
-        *["acts, and gets no answer"] * 2,
-        "hears of the build",
-        *["hears of a Pod"] * 2,
-        "looks",
-        "resyncs",
-        "crashes",
-    ]
-)
+REFUSALS = {"forbidden": (403, "quota"), "rejected": (422, "no such field"), "failing": (500, "oops")}
+# What happens next, with how often it does.
+STEPS: dict[str, int] = {
+    **{f"user {edit}": 4 for edit in EDITS},
+    "user writes nonsense": 1,
+    "user resumes": 8,
+    "user requests": 10,
+    "user cancels": 6,
+    "user takes annotations away": 1,
+    "pod runs": 6,
+    "pod waits": 2,
+    "pod is gated": 3,
+    "pod is gated no more": 2,
+    "pod pushes": 6,
+    "pod pushes nothing": 1,
+    "pod fails": 1,
+    "pod fails for a while": 4,
+    "pod is out of time": 1,
+    "pod is evicted": 2,
+    "pod is asked to go": 3,
+    "pods asked to go are gone": 3,
+    "pods are forced away": 3,
+    **{f"{seconds} seconds pass": 1 for seconds in (1, 6, 16, 61, 301, 3700)},
+    **{f"clock jumps {seconds}": 1 for seconds in (-86400, -600, -30, 30, 600, 86400)},
+    **{f"pods are {refusal}": 1 for refusal in REFUSALS},
+    "pods are welcome": 6,
+    "slots are taken": 1,
+    "slots are free": 5,
+    "newer build takes the place": 2,
+    "operator acts": 10,
+    "operator hears": 3,
+    "operator hears of Pods": 3,
+    "operator looks": 30,
+    "operator resyncs": 2,
+    "operator crashes": 4,
+    **{
+        f"operator {does}: {verb} {fault}": weight
+        for does in ("looks", "crashes")
+        for verb, weight in (("PATCH", 4), ("POST", 10), ("DELETE", 2), ("GET", 1))
+        for fault in ("UNDONE", "UNANSWERED")
+    },
+    "all goes on": 30,
+}
+# Requests that arrive when their sender has given up: only two operators can have them harmlessly.
+LATE_STEPS = {
+    **STEPS,
+    "operator acts": 60,
+    **{f"operator looks: {verb} LATE": 5 for verb in ("PATCH", "POST", "DELETE")},
+    "late request arrives": 15,
+}
+
+
+def _steps(weights: dict[str, int]) -> st.SearchStrategy[str]:
+    return st.sampled_from([step for step, weight in weights.items() for _ in range(weight)])
 
 
 def _pod_status(phase: str, state: JSON) -> JSON:
@@ -74,27 +102,69 @@ class Faulty(RuleBasedStateMachine):
         self.checked = 0
         self.ended: dict[int, Run] = {}
 
-    # Users
+    def _happens(self, step: str, pick: int) -> None:
+        subject, _, does = step.partition(" ")
+        match subject:
+            case "user":
+                self._user(does)
+            case "pod":
+                self._some_pod(does, pick)
+            case "operator":
+                index = pick % len(self.operators)
+                if pick >= self.operators_at_once:
+                    self.operators[index].hear("builds")
+                self._operator(does, index)
+            case "clock":
+                operator = self.operators[pick % len(self.operators)]
+                operator.skew += timedelta(seconds=int(does.removeprefix("jumps ")))
+            case "all":
+                self._goes_on(pick)
+            case "late":
+                if self.server.in_flight:
+                    self.server.arrive()
+            case _:
+                self._cluster(step)
 
-    @rule(does=st.sampled_from([*USERS]))
-    def a_user(self, does: str) -> None:
-        self.server.edit(**USERS[does])
-
-    @rule(annotation=st.sampled_from([REQUEST, REQUEST, CANCEL, None]))
-    def a_user_annotates(self, annotation: str | None) -> None:
+    def _user(self, does: str) -> None:
+        server = self.server
         self.tokens += 1
-        kept = self.server.annotations
-        self.server.annotate({**kept, annotation: f"token-{self.tokens}"} if annotation else {})
+        match does:
+            case "requests":
+                server.annotate({**server.annotations, REQUEST: f"token-{self.tokens}"})
+            case "cancels":
+                server.annotate({**server.annotations, CANCEL: f"token-{self.tokens}"})
+            case "takes annotations away":
+                server.annotate({})
+            case _:
+                server.edit(**EDITS[does])
 
-    # The nodes
+    def _cluster(self, step: str) -> None:
+        server = self.server
+        match step.split():
+            case [seconds, "seconds", "pass"]:
+                server.now += timedelta(seconds=int(seconds))
+            case ["pods", "asked", *_]:
+                self._pods_are_gone(forced=False)
+            case ["pods", "are", "forced", "away"]:
+                self._pods_are_gone(forced=True)
+            case ["pods", "are", how]:
+                server.refuse = REFUSALS.get(how)
+            case ["slots", "are", how]:
+                server.slots = how == "free"
+            case ["newer", *_]:
+                server.superseded_run = server.status.get("run", {}).get("number", 0)
 
-    @rule(does=st.sampled_from(NODE), pick=PICK)
-    def a_node(self, does: str, pick: int) -> None:
+    def _pods_are_gone(self, *, forced: bool) -> None:
+        for name, pod in list(self.server.pods.items()):
+            if forced or pod["metadata"].get("deletionTimestamp"):
+                self.server.remove_pod(name)
+
+    def _some_pod(self, does: str, pick: int) -> None:
         live = self.server.live_pods()
         if live:
-            self._change(str(live[pick % len(live)]["metadata"]["name"]), does)
+            self._pod(str(live[pick % len(live)]["metadata"]["name"]), does)
 
-    def _change(self, name: str, does: str) -> None:
+    def _pod(self, name: str, does: str) -> None:
         server = self.server
         pod = PodView.parse(server.pods[name])
         match does:
@@ -108,18 +178,6 @@ class Faulty(RuleBasedStateMachine):
                 server.change_pod(name, spec={"schedulingGates": [{"name": "kueue.x-k8s.io/admission"}]})
             case "is gated no more":
                 server.change_pod(name, spec={"schedulingGates": []})
-            case "pushes":
-                self.digests += 1
-                self.pushed[f"sha256:{self.digests:064x}"] = name
-                self._end(name, 0, f"sha256:{self.digests:064x}")
-            case "pushes nothing":
-                self._end(name, 0, "garbage")
-            case "fails":
-                server.log = "error building image: no such stage\n"
-                self._end(name, 1)
-            case "fails for a while":
-                server.log = LOGS[names.Reason.RATE_LIMITED]
-                self._end(name, 1)
             case "is out of time":
                 server.change_pod(name, {"phase": "Failed", "reason": "DeadlineExceeded"})
             case "is evicted":
@@ -127,83 +185,60 @@ class Faulty(RuleBasedStateMachine):
                 server.change_pod(name, {"phase": "Failed", "reason": "Evicted", "conditions": disrupted})
             case "is asked to go":
                 server.ask_to_go(name)
+            case _:
+                self._pod_ends(name, does)
 
-    def _end(self, name: str, exit_code: int, message: str = "") -> None:
+    def _pod_ends(self, name: str, does: str) -> None:
         at = format_time(self.server.now)
-        ended = {"exitCode": exit_code, "message": message, "finishedAt": at}
-        status = _pod_status("Failed" if exit_code else "Succeeded", {"terminated": ended})
+        ended = {"exitCode": 1 if does.startswith("fails") else 0, "message": "garbage", "finishedAt": at}
+        match does:
+            case "pushes":
+                self.digests += 1
+                ended["message"] = f"sha256:{self.digests:064x}"
+                self.pushed[str(ended["message"])] = name
+            case "fails for a while":
+                self.server.log = LOGS[names.Reason.RATE_LIMITED]
+            case "fails" | "pushes nothing":
+                self.server.log = "error building image: no such stage\n"
+            case _:
+                return
+        status = _pod_status("Failed" if ended["exitCode"] else "Succeeded", {"terminated": ended})
         self.server.change_pod(name, status)
 
-    @rule(forced=st.booleans())
-    def pods_are_gone(self, forced: bool) -> None:
-        """Those that were asked to go, or any of them."""
-        for name, pod in list(self.server.pods.items()):
-            if forced or pod["metadata"].get("deletionTimestamp"):
-                self.server.remove_pod(name)
-
-    # The cluster
-
-    @rule(seconds=st.sampled_from([1, 6, 16, 61, 301, 3700]))
-    def time_passes(self, seconds: int) -> None:
-        self.server.now += timedelta(seconds=seconds)
-
-    @rule(pick=PICK, seconds=st.sampled_from([-86400, -600, -30, 30, 600, 86400]))
-    def a_clock_jumps(self, pick: int, seconds: int) -> None:
-        self._operator(pick).skew += timedelta(seconds=seconds)
-
-    @rule(slots=st.booleans(), refuse=st.sampled_from([None, None, None, (403, "quota"), (422, "no"), (500, "oops")]))
-    def what_may_start_changes(self, slots: bool, refuse: tuple[int, str] | None) -> None:
-        self.server.slots, self.server.refuse = slots, refuse
-
-    @rule()
-    def a_newer_build_takes_the_place(self) -> None:
-        self.server.superseded_run = self.server.status.get("run", {}).get("number", 0)
-
-    # Operators
-
-    def _operator(self, pick: int) -> Operator:
-        return self.operators[pick % len(self.operators)]
-
-    @rule(pick=PICK, moves=st.lists(MOVES, min_size=1, max_size=6))
-    def an_operator(self, pick: int, moves: list[str]) -> None:
-        for move in moves:
-            self._move(pick, move)
-
-    @rule(pick=PICK, moves=st.lists(MOVES, min_size=1, max_size=6))
-    def an_operator_again(self, pick: int, moves: list[str]) -> None:
-        self.an_operator(pick, moves)
-
-    def _move(self, pick: int, move: str) -> None:
-        operator = self._operator(pick)
-        match move:
+    def _operator(self, does: str, index: int) -> None:
+        operator = self.operators[index]
+        does, _, met = does.partition(": ")
+        match does:
             case "acts":
                 operator.act()
-            case "acts, and nothing is done":
-                operator.act(Fault.UNDONE)
-            case "acts, and gets no answer":
-                operator.act(Fault.UNANSWERED)
-            case "hears of the build":
+            case "hears":
                 operator.hear("builds", 1)
-            case "hears of a Pod":
                 operator.hear("pods", 1)
-            case "looks":
-                operator.look()
+            case "hears of Pods":
+                operator.hear("pods")
             case "resyncs":
                 operator.relist()
-            case "crashes":
-                self.operators[pick % len(self.operators)] = Operator(self.server, operator.skew.total_seconds())
+            case "looks" | "crashes":
+                if met:
+                    verb, fault = met.split()
+                    operator.look(Fault[fault], verb)
+                elif does == "looks":
+                    operator.look()
+                if does == "crashes":
+                    self.operators[index] = Operator(self.server, operator.skew.total_seconds())
 
-    @rule(pick=PICK, does=st.sampled_from(["runs", "pushes", "fails for a while", "is asked to go"]))
-    def it_goes_on(self, pick: int, does: str) -> None:
+    def _goes_on(self, pick: int) -> None:
         """As on most days: an operator hears of everything and acts on it, and the Pods go on."""
-        operator = self._operator(pick)
+        operator = self.operators[pick % len(self.operators)]
         operator.look()
         operator.hear("builds")
         operator.hear("pods")
         operator.look()
         self.no_pod_is_left_that_nobody_wants()
-        self.pods_are_gone(forced=False)
-        self.a_node(does, pick)
+        self._pods_are_gone(forced=False)
+        self._some_pod("runs", pick)
+        if pick:
+            self._some_pod(["pushes", "fails for a while", "is asked to go"][pick - 1], pick)
 
     def no_pod_is_left_that_nobody_wants(self) -> None:
         """After a look at things as they are, a live Pod is the recorded one, or was asked to go."""
@@ -275,7 +310,7 @@ class Faulty(RuleBasedStateMachine):
             self._the_end_is_an_answer()
 
     def _everything_works(self) -> None:
-        self.pods_are_gone(forced=False)
+        self._pods_are_gone(forced=False)
         for operator in self.operators:
             operator.hear("builds")
             operator.hear("pods")
@@ -285,7 +320,7 @@ class Faulty(RuleBasedStateMachine):
         for name in live:
             pod = PodView.parse(self.server.pods[name])
             if not pod.deleting:
-                self._change(name, "pushes" if pod.started else "runs")
+                self._pod(name, "pushes" if pod.started else "runs")
         timers = [operator.wake_at - operator.clock for operator in self.operators if operator.wake_at is not None]
         if timers and not live and not any(operator.wakes for operator in self.operators):
             self.server.now += max(min(timers), timedelta())
@@ -306,6 +341,10 @@ class Faulty(RuleBasedStateMachine):
 class Alone(Faulty):
     """One operator: there is never more than one live Pod."""
 
+    @rule(step=_steps(STEPS), pick=st.integers(0, 3))
+    def happens(self, step: str, pick: int) -> None:
+        self._happens(step, pick)
+
     @invariant()
     def one_live_pod_at_most(self) -> None:
         assert len(self.server.live_pods()) <= 1
@@ -316,14 +355,9 @@ class Pair(Faulty):
 
     operators_at_once = 2
 
-    @rule(pick=PICK)
-    def an_operator_sends_what_arrives_late(self, pick: int) -> None:
-        self._operator(pick).act(Fault.LATE)
-
-    @precondition(lambda self: self.server.in_flight)
-    @rule()
-    def it_arrives(self) -> None:
-        self.server.arrive()
+    @rule(step=_steps(LATE_STEPS), pick=st.integers(0, 3))
+    def happens(self, step: str, pick: int) -> None:
+        self._happens(step, pick)
 
 
 TestAlone = Alone.TestCase

@@ -56,6 +56,8 @@ error building image: unable to complete operation after 1 attempts, last error:
 error building image: GET https://registry.imb.test:15009/v2/busybox/blobs/sha256:14c53b: unexpected status code 504 Gateway Timeout
 error building image: Get "https://registry.imb.test:15009/v2/busybox/blobs/sha256:14c53b": read tcp 10.244.0.51:49624->10.244.0.1:15009: read: connection reset by peer
 error building image: Get "https://registry.imb.test:15009/v2/busybox/blobs/sha256:14c53b": EOF
+error building image: unexpected EOF
+error building image: error building stage: failed to get filesystem from image: error reading tar 0: unexpected EOF
 """  # noqa: E501
 
 # A login, a right, a name, or what a registry sent: trying the same again would not help.

@@ -1,0 +1,75 @@
+"""The cluster's nodes: the one that is always there, and a second one for as long as a test wants it.
+
+Both live in the same network and mount namespace, so they share bridge, kube-proxy, DNS and registries; what must not
+be shared is told here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from . import settings
+
+
+@dataclass(frozen=True)
+class Node:
+    """What differs between the nodes."""
+
+    name: str
+    address: str
+    # Behind the names of its programs and files.
+    suffix: str
+    run: Path
+    data: Path
+    # Of its programs and Pods, as a path in each hierarchy.
+    cgroup: str
+    # First and last of its Pods.
+    pod_addresses: tuple[str, str]
+    healthz_port: int
+    # Members of the kubelet's configuration that this node has otherwise.
+    kubelet: dict[str, Any] = field(default_factory=dict)
+
+    def part(self, name: str) -> str:
+        """The name of a program on this node, also of its log and its files."""
+        return f"{name}{self.suffix}"
+
+    @property
+    def runtime_socket(self) -> Path:
+        return self.run / "containerd.sock"
+
+    @property
+    def kubelet_root(self) -> Path:
+        return self.data / "kubelet"
+
+
+FIRST = Node(
+    name=settings.NODE_NAME,
+    address=settings.NODE_ADDRESS,
+    suffix="",
+    run=settings.RUN_FOLDER,
+    data=settings.DATA_FOLDER,
+    cgroup=settings.CGROUP,
+    pod_addresses=("10.244.0.2", "10.244.0.199"),
+    healthz_port=10248,
+)
+
+# The taint keeps everybody away who does not ask for this node; without the last member a node that was under
+# pressure says so for five minutes more.
+SECOND = Node(
+    name=settings.SECOND_NAME,
+    address=settings.SECOND_ADDRESS,
+    suffix="-second",
+    run=settings.RUN_FOLDER / "second",
+    data=settings.DATA_FOLDER / "second",
+    cgroup=f"{settings.CGROUP}/second",
+    pod_addresses=("10.244.0.200", "10.244.0.254"),
+    healthz_port=10348,
+    kubelet={
+        "registerWithTaints": [{"key": settings.SECOND_TAINT, "value": "second", "effect": "NoSchedule"}],
+        "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "nodefs.inodesFree": "10%"},
+        "evictionPressureTransitionPeriod": "1s",
+    },
+)
+NODES = (FIRST, SECOND)

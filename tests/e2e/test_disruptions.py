@@ -1,0 +1,215 @@
+"""The cluster takes a build's Pod away: the build goes on in another Pod, and tells of both attempts.
+
+All of it on a second node, which can be drained, filled and lost while everything else stays on the first.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.cluster.errors import ClusterError
+from tests.cluster.handle import ClusterHandle
+from tests.cluster.namespaces import Namespaces
+from tests.cluster.nodes import Node
+from tests.cluster.settings import NODE_NAME, SECOND_TAINT
+from tests.e2e.team import FINISHED, JSON, Team
+
+# A Pod's host name is its own, which ends in the numbers of run and attempt and a hash.
+FIRST_ATTEMPT_LASTS = "RUN case $(hostname) in *-1-1-*) echo waiting && sleep 600 ;; esac"
+TOLERATIONS = [{"key": SECOND_TAINT, "operator": "Exists"}]
+DISK_PRESSURE = "node.kubernetes.io/disk-pressure"
+INODES_LEFT = 1000
+
+
+@pytest.fixture(scope="module")
+def second(cluster: ClusterHandle) -> Iterator[Node]:
+    with cluster.second_node() as node:
+        yield node
+
+
+@pytest.fixture(autouse=True)
+def _usable(cluster: ClusterHandle, second: Node) -> Iterator[None]:
+    """Each test finds the second node as it was at first."""
+    yield
+    cluster.kubectl("uncordon", second.name)
+
+
+def best_on(node: Node, *tolerations: JSON) -> JSON:
+    """A Pod template: on this node if it is to be had, but well on any other."""
+    here = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node.name]}]}
+    preferred = {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": here}]}
+    return {"tolerations": [*TOLERATIONS, *tolerations], "affinity": {"nodeAffinity": preferred}}
+
+
+def begin(team: Team, name: str, node: Node, **spec: Any) -> JSON:
+    """Start a build whose first attempt lasts until it is taken away, on this node; returns its Pod."""
+    team.apply(team.manifest(name, team.inline(FIRST_ATTEMPT_LASTS), podTemplate=best_on(node), **spec))
+    pod = team.cluster.get("pod", team.until_building(name), "-n", team.namespace)
+    assert pod["spec"]["nodeName"] == node.name
+    return pod
+
+
+def assert_second_attempt_succeeded(team: Team, name: str, *reasons: str) -> JSON:
+    """One run, two Pods, one digest; the first attempt ended for one of the reasons. Returns the second Pod."""
+    status = team.result(name)
+    assert status["phase"] == "Succeeded", status
+    run = status["run"]
+    assert (run["number"], run["attempt"], run["retries"]) == (1, 2, {"disruptions": 1})
+    later, earlier = run["attempts"]
+    assert (later["number"], earlier["number"]) == (2, 1)
+    assert earlier["reason"] in reasons
+    assert later["reason"] == "Succeeded"
+    assert earlier["startTime"] < earlier["completionTime"] <= later["startTime"] < later["completionTime"]
+    assert run["startTime"] == earlier["startTime"]
+    assert "failure" not in status
+    assert status["digest"] == team.digest(team.image(name))
+    assert [entry["digest"] for entry in status["history"]] == [status["digest"]]
+    return team.cluster.get("pod", run["podName"], "-n", team.namespace)
+
+
+def grace_periods(entries: list[JSON]) -> list[int | None]:
+    """What the deletions of Pods among some requests asked for; 0 ends a Pod on paper before its node has."""
+    deletions = [entry for entry in entries if (entry["verb"], entry["objectRef"]["resource"]) == ("delete", "pods")]
+    return [(entry.get("requestObject") or {}).get("gracePeriodSeconds") for entry in deletions]
+
+
+def test_a_build_on_a_drained_node_is_built_on_another(team: Team, second: Node) -> None:
+    begin(team, "drained", second)
+    # Without --force, which only Pods without a controller need.
+    team.cluster.kubectl("drain", second.name, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=60s")
+    pod = assert_second_attempt_succeeded(team, "drained", "Disrupted")
+    assert pod["spec"]["nodeName"] == NODE_NAME
+
+
+def test_a_pod_deleted_by_hand_is_replaced(team: Team, second: Node) -> None:
+    pod = begin(team, "deleted", second)
+    team.kubectl("delete", "pod", pod["metadata"]["name"])
+    assert_second_attempt_succeeded(team, "deleted", "PodLost")
+
+
+def test_a_build_gives_way_to_a_pod_of_higher_priority(team: Team, second: Node) -> None:
+    """Beside two thirds of the node's memory there is no room for two thirds more."""
+    node = team.cluster.get("node", second.name)
+    memory = f"{in_kibibytes(node['status']['allocatable']['memory']) * 2 // 3}Ki"
+    resources = {"requests": {"cpu": "50m", "memory": memory}, "limits": {"memory": memory}}
+    begin(team, "preempted", second, resources=resources)
+    team.apply(
+        {
+            "apiVersion": "scheduling.k8s.io/v1",
+            "kind": "PriorityClass",
+            "metadata": {"name": team.namespace},
+            "value": 1000,
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "important", "namespace": team.namespace},
+            "spec": {
+                "priorityClassName": team.namespace,
+                "nodeSelector": {"kubernetes.io/hostname": second.name},
+                "tolerations": TOLERATIONS,
+                "terminationGracePeriodSeconds": 1,
+                "containers": [
+                    {
+                        "name": "important",
+                        "image": team.busybox,
+                        "command": ["/bin/sleep", "3600"],
+                        "resources": {"requests": {"memory": memory}},
+                    }
+                ],
+            },
+        },
+    )
+    pod = assert_second_attempt_succeeded(team, "preempted", "Disrupted")
+    assert pod["spec"]["nodeName"] == NODE_NAME
+    team.until(lambda: phase(team, "important") == "Running", "start of the important Pod", 60)
+    team.cluster.kubectl("delete", "priorityclass", team.namespace)
+
+
+def in_kibibytes(quantity: str) -> int:
+    assert quantity.endswith("Ki"), quantity
+    return int(quantity.removesuffix("Ki"))
+
+
+def phase(team: Team, pod: str) -> str:
+    return str(team.cluster.get("pod", pod, "-n", team.namespace)["status"]["phase"])
+
+
+@contextmanager
+def pressure(team: Team, node: Node) -> Iterator[None]:
+    """The file system of the node's kubelet, a small one, runs out of inodes."""
+    inside = Namespaces(team.cluster.processes.find("namespaces"))
+    waste = node.kubelet_root / "waste"
+    fill = f"mkdir {waste} && cd {waste} && free=$(stat -f -c %d .) && seq $((free - {INODES_LEFT})) | xargs touch"
+    try:
+        inside.run("sh", "-c", fill)
+        yield
+    finally:
+        inside.run("rm", "-r", str(waste))
+        team.until(lambda: DISK_PRESSURE not in taints(team, node), "end of the pressure", 60)
+
+
+def test_a_build_evicted_by_a_node_under_pressure_is_built_on_another(team: Team, second: Node) -> None:
+    begin(team, "squeezed", second)
+    with pressure(team, second):
+        pod = assert_second_attempt_succeeded(team, "squeezed", "Evicted")
+    assert pod["spec"]["nodeName"] == NODE_NAME
+
+
+def test_a_build_that_a_node_under_pressure_turns_away_is_built_on_another(team: Team, second: Node) -> None:
+    """The scheduler may be late to know; here the build tolerates what it would have known it by."""
+    template = best_on(second, {"key": DISK_PRESSURE, "operator": "Exists"})
+    with pressure(team, second):
+        team.until(lambda: DISK_PRESSURE in taints(team, second), "pressure", 60)
+        team.apply(team.manifest("turned-away", podTemplate=template))
+        team.until_status("turned-away", lambda status: "failure" in status, "failed attempt")
+        team.cluster.kubectl("cordon", second.name)
+        status = team.result("turned-away")
+    assert status["phase"] == "Succeeded", status
+    later, *earlier = status["run"]["attempts"]
+    assert later["reason"] == "Succeeded"
+    assert {attempt["reason"] for attempt in earlier} == {"Evicted"}
+    assert status["run"]["retries"] == {"disruptions": len(earlier)}
+
+
+def taints(team: Team, node: Node) -> set[str]:
+    return {taint["key"] for taint in team.cluster.get("node", node.name)["spec"].get("taints", [])}
+
+
+@pytest.fixture
+def lost(team: Team, second: Node) -> Iterator[JSON]:
+    """A Pod that was told to go after its node was lost: nobody is there to end it."""
+    pod = begin(team, "lost", second)
+    team.cluster.processes.kill("kubelet-second")
+    try:
+        team.kubectl("delete", "pod", pod["metadata"]["name"], "--grace-period=1", "--wait=false")
+        yield pod
+    finally:
+        if not team.cluster.processes.find("kubelet-second").alive:
+            team.cluster.processes.revive("kubelet-second")
+
+
+def test_a_pod_stuck_on_a_lost_node_is_told_of_and_never_forced_to_go(team: Team, second: Node, lost: JSON) -> None:
+    name, uid = lost["metadata"]["name"], lost["metadata"]["uid"]
+    status = team.until_status("lost", lambda status: told(status) == "PodTerminating", "word on the Pod", 120)
+    [message] = {each["message"] for each in status["conditions"]}
+    assert name in message
+    assert second.name in message
+    assert "--force" in message, "what a person can do about it"
+    assert status["phase"] not in FINISHED
+    assert status["run"]["attempt"] == 1
+    assert team.cluster.get("pod", name, "-n", team.namespace)["metadata"]["uid"] == uid
+    team.cluster.processes.revive("kubelet-second")
+    assert_second_attempt_succeeded(team, "lost", "PodLost")
+    with pytest.raises(ClusterError, match="NotFound"):
+        team.cluster.get("pod", name, "-n", team.namespace)
+    assert grace_periods(team.writes("imagebuild:admin")) == [1], "without it the next line proves nothing"
+    assert 0 not in grace_periods(team.writes())
+
+
+def told(status: Any) -> str:
+    """The one reason of all conditions."""
+    [reason] = {each["reason"] for each in status["conditions"]}
+    return str(reason)
