@@ -42,7 +42,7 @@ soak: venv ## what takes longer than a minute of its own
 
 .PHONY: check
 check: venv lint ## the fast part: lint, types, layers, unit tests
-	@$(PY) -m pytest tests/unit tests/chart -q
+	@$(PY) -m pytest tests/unit tests/chart -m "not soak" -q
 
 .PHONY: lint
 lint: venv

@@ -111,8 +111,9 @@ def _holding(asks: Waiting, run: Run, own: Sequence[PodView], groups: frozenset[
 
 
 def _member(build: BuildView, run: Run) -> Member | None:
+    """What it is in its group; a suspended build neither waits nor runs, so it takes nobody's place and leaves none."""
     spec = build.spec
-    if spec is None or not spec.concurrency_group:
+    if spec is None or not spec.concurrency_group or spec.suspend:
         return None
-    replaces = spec.concurrency_policy is ConcurrencyPolicy.REPLACE and not spec.suspend
+    replaces = spec.concurrency_policy is ConcurrencyPolicy.REPLACE
     return Member(build.name, spec.concurrency_group, run.queued_time or "", replaces)

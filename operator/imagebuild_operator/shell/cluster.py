@@ -25,7 +25,8 @@ PAGE: Final = 500
 LOG_LINES: Final = 2000
 WARNINGS: Final = 5
 
-UNFINISHED: Final = ",".join(f"status.phase!={phase}" for phase in names.Phase if phase.at_rest)
+# Suspended builds are among them: a resync finds those that were resumed while nobody was told.
+UNFINISHED: Final = ",".join(f"status.phase!={phase}" for phase in names.Phase if phase.finished)
 OUR_PODS: Final = f"{names.LABEL_MANAGED_BY}={names.OPERATOR}"
 
 

@@ -1,8 +1,14 @@
 """Whole lives of a build, driven through `decide` on a model of the cluster."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
 from imagebuild_operator.api.names import ConditionType, Reason
+from imagebuild_operator.core.decide import decide
+from imagebuild_operator.core.decisions import FetchPod, WriteStatus
+from imagebuild_operator.core.queueing import Slot
 from tests.unit.core.world import DIGEST, World, inline_spec, restarted
 
 LIMIT_RAISED = {"limits": {"memory": "4Gi"}}
@@ -475,3 +481,49 @@ def test_our_pod_of_another_run_under_that_name_is_a_name_conflict() -> None:
     world.step()
     assert world.reason() == Reason.NAME_CONFLICT
     assert "digest" not in world.status
+
+
+def test_a_digest_that_was_seen_counts_though_another_process_asked_for_the_pod_again() -> None:
+    world = World().begun()
+    world.end_pod()
+    ((name, first),) = world.pods.items()
+    world.remove_pods()
+    again = {**first, "metadata": {**first["metadata"], "uid": "second"}, "status": {"phase": "Running"}}
+    world.pods[name] = again
+    world.step()
+    assert (world.status["phase"], world.status["digest"]) == ("Succeeded", DIGEST)
+    assert world.actions[-1] == f"delete {name}", "the second one is not wanted any more"
+
+
+LEAVING: dict[str, Callable[[World], None]] = {
+    "a cancel": lambda world: world.cancel("now"),
+    "a request": lambda world: world.request("again"),
+    "other inputs": lambda world: world.edit(target="other"),
+    "another limit": lambda world: world.edit(resources=LIMIT_RAISED),
+    "a suspension": lambda world: world.edit(suspend=True),
+    "a newer build": lambda world: setattr(world, "superseded_by", "newer"),
+}
+
+
+@pytest.mark.parametrize("why", LEAVING)
+def test_a_recorded_pod_that_nobody_saw_is_looked_up_before_it_is_left(why: str) -> None:
+    world = World().begun()
+    name = world.status["run"]["podName"]
+    LEAVING[why](world)
+    seen = replace(world.observe(slot=Slot(granted=True)), pods=())
+    assert decide(seen, world.policy, world.now) == FetchPod(name)
+    decision = decide(replace(seen, looked_up=frozenset({name})), world.policy, world.now)
+    assert isinstance(decision, WriteStatus)
+
+
+def test_other_inputs_before_anything_started_are_another_run() -> None:
+    world = World()
+    world.step()
+    old = _pod(world)
+    world.edit(target="other")
+    world.step()
+    world.kubelet()
+    world.step()
+    assert (world.status["run"]["number"], world.status["run"]["attempt"]) == (2, 1)
+    assert _pod(world) == world.status["run"]["podName"] != old
+    assert world.most_live == 1

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -26,12 +27,14 @@ EDITS: dict[str, JSON] = {
     "writes nonsense": {"timeout": "soon"},
     "suspends": {"suspend": True},
     "resumes": {"suspend": False},
+    "gives it a time to live": {"ttlSecondsAfterFinished": 600},
 }
 REFUSALS = {"forbidden": (403, "quota"), "rejected": (422, "no such field"), "failing": (500, "oops")}
 # What happens next, with how often it does.
 STEPS: dict[str, int] = {
     **{f"user {edit}": 4 for edit in EDITS},
     "user writes nonsense": 1,
+    "user gives it a time to live": 1,
     "user resumes": 8,
     "user requests": 10,
     "user cancels": 6,
@@ -68,15 +71,12 @@ STEPS: dict[str, int] = {
         for verb, weight in (("PATCH", 4), ("POST", 10), ("DELETE", 2), ("GET", 1))
         for fault in ("UNDONE", "UNANSWERED")
     },
+    **{f"operator looks: {verb} LATE": 3 for verb in ("PATCH", "DELETE")},
+    "late request arrives": 8,
     "all goes on": 30,
 }
-# Requests that arrive when their sender has given up: only two operators can have them harmlessly.
-LATE_STEPS = {
-    **STEPS,
-    "operator acts": 60,
-    **{f"operator looks: {verb} LATE": 5 for verb in ("PATCH", "POST", "DELETE")},
-    "late request arrives": 15,
-}
+# A POST that arrives when its sender has long gone on: a second Pod for as long as nobody looks.
+LATE_STEPS = {**STEPS, "operator acts": 60, "operator looks: POST LATE": 6, "late request arrives": 15}
 
 
 def _steps(weights: dict[str, int]) -> st.SearchStrategy[str]:
@@ -297,7 +297,10 @@ class Faulty(RuleBasedStateMachine):
         server.slots, server.refuse, server.superseded_run = True, None, 0
         while server.in_flight:
             server.arrive()
-        server.edit(timeout="8760h", suspend=False)
+        if server.spec.get("timeout") == "soon":
+            server.edit(timeout="8760h")
+        if server.spec.get("suspend"):
+            server.edit(suspend=False)
         for _ in range(60):
             if self.settled():
                 break
@@ -361,6 +364,16 @@ class Pair(Faulty):
 
 
 TestAlone = Alone.TestCase
-TestAlone.settings = settings(max_examples=100, stateful_step_count=40)
+TestAlone.settings = settings(max_examples=150, stateful_step_count=60)
 TestPair = Pair.TestCase
-TestPair.settings = settings(max_examples=100, stateful_step_count=40)
+TestPair.settings = settings(max_examples=150, stateful_step_count=60)
+
+
+@pytest.mark.soak
+class TestAloneForLong(Alone.TestCase):  # type: ignore[misc, valid-type]
+    settings = settings(max_examples=4000, stateful_step_count=80)
+
+
+@pytest.mark.soak
+class TestPairForLong(Pair.TestCase):  # type: ignore[misc, valid-type]
+    settings = settings(max_examples=4000, stateful_step_count=80)

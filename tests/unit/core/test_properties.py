@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from imagebuild_operator.api import names
+from imagebuild_operator.api.names import Reason
 from imagebuild_operator.api.v1alpha1 import ImageBuildStatus
 from imagebuild_operator.core import inputs
 from imagebuild_operator.core.decide import decide
@@ -239,9 +240,34 @@ class Life(RuleBasedStateMachine):
         self.world.request(f"token-{self.tokens}")
 
     @rule()
-    def request_withdrawn(self) -> None:
+    def cancel(self) -> None:
+        self.tokens += 1
+        self.world.cancel(f"token-{self.tokens}")
+
+    @rule()
+    def annotations_withdrawn(self) -> None:
         self.world.annotations = {}
         self.world.version += 1
+
+    @rule(suspend=st.booleans())
+    def suspend(self, suspend: bool) -> None:
+        self.world.edit(suspend=suspend)
+
+    @rule(limit=st.sampled_from([0, 10]), silence=st.sampled_from(["1m", "2h"]))
+    def other_patience(self, limit: int, silence: str) -> None:
+        self.world.edit(retry={"limit": limit}, noOutputTimeout=silence)
+
+    @rule(group=st.sampled_from(["a", "b"]), priority=st.integers(-1, 1))
+    def other_place_in_the_queue(self, group: str, priority: int) -> None:
+        self.world.edit(concurrencyGroup=group, priority=priority)
+
+    @rule(ttl=st.sampled_from([60, 99_999]))
+    def other_time_to_live(self, ttl: int) -> None:
+        self.world.edit(ttlSecondsAfterFinished=ttl)
+
+    @rule()
+    def a_newer_build_of_the_group_takes_the_place(self) -> None:
+        self.world.superseded_run = self.world.status.get("run", {}).get("number", 0)
 
     # The node
 
@@ -272,6 +298,19 @@ class Life(RuleBasedStateMachine):
         self.world.end_pod(exit_code=exit_code, message=message, reason="OOMKilled" if oom else "Error")
         if exit_code == 0 and digest:
             self.pushed[name] = message
+
+    @precondition(lambda self: self.world.live_pods())
+    @rule(reason=st.sampled_from([Reason.REGISTRY_UNAVAILABLE, Reason.RATE_LIMITED, Reason.DISRUPTED]))
+    def pod_fails_for_a_while(self, reason: Reason) -> None:
+        if self.world.live_pods()[0]["metadata"]["name"] == self.world.status["run"].get("podName"):
+            self.world.fail_pod(reason)
+
+    @precondition(lambda self: self.world.live_pods())
+    @rule(gated=st.booleans())
+    def pod_is_gated(self, gated: bool) -> None:
+        pod = self.world.live_pods()[0]
+        if not PodView.parse(pod).started:
+            pod["spec"]["schedulingGates"] = [{"name": "kueue.x-k8s.io/admission"}] if gated else []
 
     @precondition(lambda self: self.world.live_pods())
     @rule(reason=st.sampled_from(["Evicted", "DeadlineExceeded", "NodeShutdown", "OutOfcpu"]))
@@ -341,17 +380,18 @@ class Life(RuleBasedStateMachine):
         done = len(self.world.actions)
         again = self.world.step()
         assert len(self.world.actions) == done, f"deciding again at rest did {self.world.actions[done:]}"
-        self.somebody_will_wake_it(again)
-        self.what_ended_answers_the_newest_spec()
+        if not self.world.deleted:
+            self.somebody_will_wake_it(again)
+            self.what_ended_answers_the_newest_spec()
 
     def somebody_will_wake_it(self, rest: Decision) -> None:
-        """An unfinished run at rest waits for a time, for a slot, or for a Pod that was asked to go."""
+        """An unfinished run at rest waits for a time, for gates, or for a Pod that was asked to go."""
         assert isinstance(rest, Wait)
         view = self.world.build
         assert view.status.phase is not None
         leaving = any(pod["metadata"].get("deletionTimestamp") for pod in self.world.pods.values())
-        waits_for_slot = view.status.phase is names.Phase.QUEUED and not self.world.slot
-        assert rest.after is not None or view.status.phase.finished or leaving or waits_for_slot
+        gated = any(PodView.parse(pod).gated for pod in self.world.live_pods())
+        assert rest.after is not None or view.status.phase.at_rest or leaving or gated or self.world.deleted
 
     def what_ended_answers_the_newest_spec(self) -> None:
         view = self.world.build
@@ -360,7 +400,8 @@ class Life(RuleBasedStateMachine):
             return
         assert run.inputs_hash == inputs.inputs_hash(view.raw_spec)
         assert view.request in ("", view.status.last_handled_request)
-        if view.status.failure is not None:
+        assert view.cancel in ("", view.status.last_handled_cancel)
+        if run.reason != Reason.SUCCEEDED:
             assert run.spec_hash == inputs.spec_hash(view.raw_spec), "after a failure any edit builds again"
 
     # What always holds
@@ -403,20 +444,25 @@ class Life(RuleBasedStateMachine):
         if finished and status.run is not None and found["Succeeded"] == "True":
             assert status.digest is not None
             assert status.failure is None
+            assert status.run.inputs_hash == inputs.inputs_hash(self.world.spec), "a success of an older spec"
 
     def teardown(self) -> None:
         """With a working cluster the build ends, and what it ends with answers the newest spec and request."""
         world = self.world
-        world.edit(timeout="1h")
-        world.slot, world.refuse = True, None
+        world.edit(timeout="1h", suspend=False)
+        world.slot, world.refuse, world.superseded_run = True, None, 0
         self.somebody_gives_the_name_back()
         for _ in range(12):
             world.kubelet()
+            for pod in world.live_pods():
+                pod["spec"]["schedulingGates"] = []
             if world.live_pods():
                 self.pod_ends(exit_code=0, digest=True, oom=False)
-            world.pass_time(31)
+            world.pass_time(301)
             self.operator_looks()
             self.every_write_is_sound()
+        if world.deleted:
+            return
         view = world.build
         assert view.status.phase is not None
         assert view.status.phase.finished, world.actions

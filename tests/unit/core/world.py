@@ -88,6 +88,7 @@ class World:
         self.status: JSON = {"observedGeneration": -1, "phase": "Pending"}
         self.pods: dict[str, JSON] = {}
         self.lost: dict[str, JSON] = {}
+        self.superseded_run = 0
         self.refusal: Refusal | None = None
         self.refuse: tuple[int, str] | None = None
         self.actions: list[str] = []
@@ -202,9 +203,13 @@ class World:
             build=self.build,
             pods=(*pods, *gone),
             refusal=self.refusal,
-            superseded_by=self.superseded_by,
+            superseded_by=self._superseded_by(),
             **gathered,
         )
+
+    def _superseded_by(self) -> str:
+        run = self.build.status.run
+        return "newer" if run is not None and run.number <= self.superseded_run else self.superseded_by
 
     def step(self) -> Decision:
         """One pass, as the reconciler does it; returns the decision it came to rest with."""

@@ -320,7 +320,7 @@ class FakeCluster:
 
     async def list_unfinished_builds(self) -> tuple[list[JSON], str]:
         await self._asked("LIST-BUILDS", "")
-        found = [build for build in self._builds.values() if not names.Phase(build["status"]["phase"]).at_rest]
+        found = [build for build in self._builds.values() if not names.Phase(build["status"]["phase"]).finished]
         return copy.deepcopy(found), str(self._version)
 
     async def list_build_pods(self) -> tuple[list[JSON], str]:
