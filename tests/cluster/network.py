@@ -117,7 +117,9 @@ def join(namespaces: Namespaces) -> None:
     inside("ip", "address", "add", f"{settings.TRANSIT_NODE}/30", "dev", peer)
     inside("ip", "link", "set", peer, "up")
     inside("ip", "route", "add", "default", "via", settings.TRANSIT_HOST)
-    inside("ip", "link", "add", settings.BRIDGE, "mtu", mtu, "type", "bridge")
+    # A bridge without an address of its own takes that of a port, and another one when this port goes: Pods would then
+    # send to nobody for up to a minute.
+    inside("ip", "link", "add", settings.BRIDGE, "address", settings.BRIDGE_LINK_ADDRESS, "mtu", mtu, "type", "bridge")
     inside("ip", "address", "add", f"{settings.NODE_ADDRESS}/24", "dev", settings.BRIDGE)
     inside("ip", "link", "set", settings.BRIDGE, "up")
     # Without the second, a Pod does not reach a Service that leads to another Pod of the same bridge.

@@ -99,7 +99,7 @@ FAILING = (
     Failing(
         "disk-full",
         step("RUN echo filling && dd if=/dev/zero of=/big bs=1M count=80 && sleep 120", resources=_DISK),
-        "Evicted",
+        "OutOfStorage",
         r"evicted: .*ephemeral.*40Mi",
         r"Raise spec\.resources\.limits\.ephemeral-storage",
         exit_code=2,
@@ -118,9 +118,10 @@ FAILING = (
     ),
     Failing(
         "push-refused",
-        step("RUN echo built"),
-        "BuildFailed",
-        r"exit code 1: error pushing image: ",
+        step("RUN echo built", retry={"limit": 0}),
+        "RegistryUnavailable",
+        r"The registry failed or cannot be reached: error pushing image: ",
+        r"registry's health",
         exit_code=1,
         log=r"error pushing image",
     ),

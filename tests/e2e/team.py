@@ -20,7 +20,8 @@ JSON = dict[str, Any]
 
 BUILD_SECONDS = 180.0
 POLL_SECONDS = 0.2
-FINISHED = ("Succeeded", "Failed")
+# Phases in which a Pod or an ImageBuild has ended.
+FINISHED = ("Succeeded", "Failed", "Cancelled")
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,15 @@ class Team:
 
     def request(self, name: str, token: str) -> None:
         self.kubectl("annotate", "imagebuild", name, "--overwrite", f"imagebuild.dev/requestedAt={token}")
+
+    def cancel(self, name: str, token: str) -> JSON:
+        """Ask for the end of the run and wait until that is recorded; returns the status."""
+        self.kubectl("annotate", "imagebuild", name, "--overwrite", f"imagebuild.dev/cancelRequestedAt={token}")
+        return self.until_status(name, lambda status: status.get("lastHandledCancel") == token, f"cancel {token}", 30)
+
+    def change(self, name: str, **spec: Any) -> None:
+        """Replace members of a spec, as `kubectl patch --type merge` does."""
+        self.kubectl("patch", "imagebuild", name, "--type=merge", "--patch", json.dumps({"spec": spec}))
 
     def rebuild(self, name: str, token: str) -> JSON:
         """Ask for one more run and wait for its result; returns the status."""

@@ -3,21 +3,12 @@
 import time
 from collections import Counter
 
+from tests.e2e.audit import requests
 from tests.e2e.team import Team
 
 RUN = ["patch imagebuilds/status", "create pods", "patch imagebuilds/status"]
 # Long enough for an event to come through the watch and be acted on: that takes milliseconds.
 QUIET_SECONDS = 1.0
-
-
-def requests(team: Team) -> list[str]:
-    """The operator's requests about the team's namespace, in order, e.g. `create pods`."""
-    found = []
-    for entry in sorted(team.writes(), key=lambda entry: str(entry["requestReceivedTimestamp"])):
-        target = entry["objectRef"]
-        path = f"{target['resource']}/{target['subresource']}" if "subresource" in target else target["resource"]
-        found.append(f"{entry['verb']} {path}")
-    return found
 
 
 def without_events_and_reads(found: list[str]) -> list[str]:
@@ -47,7 +38,7 @@ def test_what_changes_nothing_about_the_build_costs_nothing(team: Team) -> None:
     assert team.status("web") == status
 
 
-def test_new_resources_cost_one_patch_and_no_pod(team: Team) -> None:
+def test_new_resources_cost_one_patch_one_event_and_no_pod(team: Team) -> None:
     before = team.build("web")
     assert before["phase"] == "Succeeded"
     time.sleep(QUIET_SECONDS)
@@ -55,7 +46,10 @@ def test_new_resources_cost_one_patch_and_no_pod(team: Team) -> None:
     team.apply(team.manifest("web", resources={"limits": {"memory": "640Mi"}}))
     after = team.until_status("web", lambda status: status["observedGeneration"] == 2, "look at the new generation")
     time.sleep(QUIET_SECONDS)
-    assert requests(team)[len(asked) :] == ["patch imagebuilds/status"]
+    assert requests(team)[len(asked) :] == ["patch imagebuilds/status", "create events"]
+    [event] = [event for event in team.events("web") if event["reason"] == "UpToDate"]
+    assert event["type"] == "Normal"
+    assert "generation 2 changes nothing" in event["message"]
     assert len(team.pods("web")) == 1
     assert [condition["observedGeneration"] for condition in after["conditions"]] == [2, 2]
     kept = ("phase", "digest", "image", "images")

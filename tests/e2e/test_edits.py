@@ -6,17 +6,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.handle import ClusterHandle
+from tests.e2e.audit import story_of
 from tests.e2e.failing_builds import memory
 from tests.e2e.team import JSON, Team
 
 QUIET_SECONDS = 2.0
 # Busybox keeps the one long line in memory: more than 64 MiB of it, and less than 512.
 HUNGRY = "RUN head -c 100000000 /dev/zero | tail >/dev/null"
-WRITERS = {
-    "imagebuild:admin": "user",
-    "system:serviceaccount:imagebuild-system:imagebuild-operator": "operator",
-    "system:node:imb-node": "kubelet",
-}
 
 
 @pytest.fixture(scope="module")
@@ -46,25 +42,6 @@ def word_of(team: Team, name: str) -> str:
     """What the image in the registry says."""
     environment: list[str] = team.config(team.image(name))["config"]["Env"]
     return next(entry.removeprefix("WORD=") for entry in environment if entry.startswith("WORD="))
-
-
-def story_of(team: Team, name: str) -> list[str]:
-    """Who wrote what about a build and its Pods, in the order in which the API server answered."""
-    entries = [
-        entry
-        for entry in team.cluster.audit_entries(team.since)
-        if entry.get("objectRef", {}).get("namespace") == team.namespace
-        and entry["objectRef"].get("name", "").startswith(name)
-        and entry["stage"] == "ResponseComplete"
-        and entry["responseStatus"]["code"] < 300
-        and entry["user"]["username"] in WRITERS
-        and (entry["objectRef"]["resource"], entry["verb"])
-        in (("imagebuilds", "patch"), ("pods", "create"), ("pods", "delete"))
-    ]
-    return [
-        " ".join((WRITERS[entry["user"]["username"]], entry["verb"], entry["objectRef"]["name"]))
-        for entry in sorted(entries, key=lambda entry: str(entry["stageTimestamp"]))
-    ]
 
 
 def test_a_changed_dockerfile_ends_the_running_build_before_the_next_one_starts(ground: Team) -> None:

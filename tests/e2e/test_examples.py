@@ -62,9 +62,12 @@ def test_the_examples_build_what_they_say(cluster: ClusterHandle, team: Team) ->
             "metadata": {"name": "company-ca", "namespace": team.namespace},
             "data": {"ca.crt": cluster.ca_pem},
         },
-        *(localised(team, f"{name}.yaml") for name in ("01-inline", "02-git", "03-private-git-and-registry")),
+        *(
+            localised(team, f"{name}.yaml")
+            for name in ("01-inline", "02-git", "03-private-git-and-registry", "05-queue")
+        ),
     )
-    for name in ("hello", "orders", "web-app"):
+    for name in ("hello", "orders", "web-app", "web-app-main"):
         status = team.result(name)
         assert status["phase"] == "Succeeded", team.story()
     assert team.config(team.status("hello")["image"])["config"]["Entrypoint"] == ["greet"]

@@ -1,94 +1,136 @@
-"""With a limit of one running build, builds wait for each other, first come, first served."""
+"""More builds than may run: limits that hold, an order that is fair, and waiting that is told of."""
 
+import re
 from collections.abc import Iterator
-from datetime import datetime
 from itertools import pairwise
 
 import pytest
 
 from tests import installation
 from tests.cluster.handle import ClusterHandle
-from tests.e2e.exposition import ask_operator, sample
-from tests.e2e.team import FINISHED, JSON, Team
+from tests.e2e.cheap_builds import cheap, lasting, let_go
+from tests.e2e.crowd import Crowd, moment, run_crowd, two_spaces
+from tests.e2e.team import JSON, Team
+from tests.e2e.watching import BUILD_PODS, Watch, most_live
 
-# Not in alphabetical order: it is the time of coming that counts.
-NAMES = ("third", "first", "fourth", "second")
+LIMIT, MANY, FEW = 4, 40, 5
+PLACE = re.compile(
+    r"Run 1 waits, (next in line|\d+(nd|rd|th) in line|within the first \d+ in line), for one of the 4 running builds "
+    r"to end\."
+)
 
 
 @pytest.fixture(scope="module")
-def one_at_a_time(cluster: ClusterHandle, operator: None, operator_image: tuple[str, str]) -> Iterator[None]:
-    installation.install(cluster, operator_image, {"limits": {"maxConcurrentBuilds": 1}})
+def four_at_a_time(cluster: ClusterHandle, operator: None, operator_image: tuple[str, str]) -> Iterator[None]:
+    installation.install(cluster, operator_image, {"limits": {"maxConcurrentBuilds": LIMIT}})
     yield
     installation.install(cluster, operator_image)
 
 
 @pytest.fixture(scope="module")
-def team(cluster: ClusterHandle, one_at_a_time: None) -> Iterator[Team]:
-    space = Team.create(cluster, "queue")
-    yield space
-    space.delete()
+def crowd(cluster: ClusterHandle, four_at_a_time: None) -> Iterator[Crowd]:
+    """40 builds of one namespace, then 5 of another, all ended; the operator was killed once meanwhile."""
+    with two_spaces(cluster, "many", "few") as spaces:
+        yield run_crowd(spaces, many=MANY, few=FEW, limit=LIMIT, seconds=240)
+
+
+def test_all_are_built_once(crowd: Crowd) -> None:
+    assert len(crowd.statuses) == MANY + FEW
+    assert not crowd.losses()
+    assert not crowd.doubles()
+    assert crowd.pods.total() == MANY + FEW
+
+
+def test_the_limit_is_used_up_and_never_exceeded_whatever_becomes_of_the_operator(crowd: Crowd) -> None:
+    assert crowd.done_when_killed < MANY
+    assert crowd.most_live == LIMIT
+
+
+def test_a_namespace_with_few_builds_does_not_wait_for_one_with_many(crowd: Crowd) -> None:
+    assert crowd.done_before_the_few() < MANY / 2
+
+
+def test_builds_start_in_the_recorded_order_also_after_a_restart(crowd: Crowd) -> None:
+    assert not crowd.out_of_order()
+    for space in crowd.spaces:
+        turns = [status["run"]["turn"] for status in crowd.of(space).values()]
+        assert len(set(turns)) == len(turns), "within a namespace it is first come, first served"
+
+
+def test_waiting_is_visible(crowd: Crowd) -> None:
+    assert len(crowd.waiting) == MANY + FEW - LIMIT
+    for status in crowd.waiting.values():
+        assert {condition["reason"] for condition in status["conditions"]} == {"Queued"}
+        [message] = {condition["message"] for condition in status["conditions"]}
+        assert PLACE.fullmatch(message), message
+        assert "podName" not in status["run"]
+        assert status["run"]["queuedTime"]
+    told = [status["conditions"][0]["message"] for status in crowd.waiting.values()]
+    assert any("next in line" in message for message in told)
+    assert any("20th in line" in message for message in told)
+    assert any("within the first 50" in message for message in told)
+
+
+def test_waiting_is_measured(crowd: Crowd) -> None:
+    """How many wait was looked at while they did; the times are those of the operator that came after the kill."""
+    assert crowd.started_since_the_kill(-2) <= crowd.waits_metric <= crowd.started_since_the_kill(2)
+    assert crowd.waits_metric > 0
+
+
+def test_waiting_costs_no_more_writes_than_it_may(crowd: Crowd) -> None:
+    over = {name: count for name, count in crowd.writes.items() if count > crowd.budget(name)}
+    assert not over
+    assert max(crowd.events.values()) <= 2
+    # What the killed operator had asked for may be asked for again, for each build it was about to start or end.
+    assert crowd.refused <= 2 * LIMIT
 
 
 @pytest.fixture(scope="module")
-def live_pods(team: Team) -> list[int]:
-    """Builds that came one after the other, run to their ends; how many live Pods there were at each look."""
-    team.apply(team.manifest(NAMES[0], team.inline("RUN sleep 5")))
-    team.until_status(NAMES[0], lambda status: status["phase"] == "Building", "start")
-    for name in NAMES[1:]:
-        team.apply(team.manifest(name))
-        team.until_status(name, lambda status: status["phase"] == "Queued", "place in the queue")
-    metrics = ask_operator(team.cluster, "/metrics")
-    assert sample(metrics, "imagebuild_builds_queued") >= 3
-    assert sample(metrics, "imagebuild_builds_active") >= 1
-    looks: list[int] = []
-
-    def ended() -> bool:
-        looks.append(sum(pod["status"].get("phase") not in FINISHED for pod in team.pods()))
-        builds = team.cluster.get("imagebuilds", "-n", team.namespace)["items"]
-        return all(build["status"]["phase"] in FINISHED for build in builds)
-
-    team.until(ended, "end of the queue")
-    return looks
+def small_limits(cluster: ClusterHandle, crowd: Crowd, operator_image: tuple[str, str]) -> None:
+    """Two builds at a time, and one a namespace; `four_at_a_time` takes it back."""
+    limits = {"maxConcurrentBuilds": 2, "maxConcurrentBuildsPerNamespace": 1}
+    installation.install(cluster, operator_image, {"limits": limits})
 
 
 @pytest.fixture(scope="module")
-def statuses(team: Team, live_pods: list[int]) -> dict[str, JSON]:
-    return {name: team.status(name) for name in NAMES}
+def neighbours(cluster: ClusterHandle, small_limits: None) -> Iterator[tuple[Team, Team]]:
+    with two_spaces(cluster, "north", "south") as spaces:
+        yield spaces
 
 
-def test_all_are_built(statuses: dict[str, JSON]) -> None:
-    assert {name: status["phase"] for name, status in statuses.items()} == dict.fromkeys(NAMES, "Succeeded")
-    assert {status["run"]["number"] for status in statuses.values()} == {1}
+@pytest.fixture(scope="module")
+def order(neighbours: tuple[Team, Team]) -> list[str]:
+    """Builds of one namespace behind a long one, in the order in which they started; all limits are kept meanwhile."""
+    north, south = neighbours
+    with Watch(north.cluster, BUILD_PODS) as watch:
+        north.apply(lasting(north, "long"))
+        north.until_status("long", lambda status: status["phase"] == "Building", "start")
+        for name, priority in (("ordinary", None), ("unimportant", -5), ("urgent", 5), ("raised", -7)):
+            north.apply(cheap(north, name, priority=priority))
+            told = north.until_status(name, lambda status: status["phase"] == "Queued", "place in the queue")
+            assert "for the running build of its namespace to end" in message_of(told)
+        # There is room for another namespace's.
+        south.apply(cheap(south, "neighbour"))
+        assert south.result("neighbour")["phase"] == "Succeeded"
+        north.change("raised", priority=7)
+        north.until(lambda: north.status("raised")["observedGeneration"] == 2, "word on the new priority", 10)
+        let_go(north, "long")
+        names = ("long", "ordinary", "unimportant", "urgent", "raised")
+        results = {name: north.result(name) for name in names}
+        live = most_live(watch.changes, lambda pod: str(pod["metadata"]["namespace"]))
+    assert live == {north.namespace: 1, south.namespace: 1}
+    assert {status["run"]["number"] for status in results.values()} == {1}
+    started = sorted(names, key=lambda name: moment(results[name]["run"]["startTime"]))
+    for first, then in pairwise(started):
+        assert results[first]["run"]["completionTime"] <= results[then]["run"]["startTime"]
+    return started
 
 
-def test_never_more_than_one_pod_lives(team: Team, live_pods: list[int]) -> None:
-    assert max(live_pods) == 1
-    pods = sorted(team.pods(), key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
-    assert len(pods) == len(NAMES)
-    for earlier, later in pairwise(pods):
-        assert ended_at(earlier) <= datetime.fromisoformat(later["metadata"]["creationTimestamp"])
+def message_of(status: JSON) -> str:
+    """The one message of all conditions."""
+    [message] = {condition["message"] for condition in status["conditions"]}
+    return str(message)
 
 
-def ended_at(pod: JSON) -> datetime:
-    [container] = pod["status"]["containerStatuses"]
-    return datetime.fromisoformat(container["state"]["terminated"]["finishedAt"])
-
-
-def test_the_order_of_their_ends_is_the_order_of_their_coming(statuses: dict[str, JSON]) -> None:
-    starts = [datetime.fromisoformat(statuses[name]["run"]["startTime"]) for name in NAMES]
-    ends = [datetime.fromisoformat(statuses[name]["run"]["completionTime"]) for name in NAMES]
-    assert starts == sorted(starts)
-    assert ends == sorted(ends)
-    assert all(end <= start for end, start in zip(ends, starts[1:], strict=False))
-
-
-def test_waiting_is_recorded(statuses: dict[str, JSON]) -> None:
-    first, *others = (statuses[name]["run"] for name in NAMES)
-    assert "queuedTime" not in first
-    waited = [datetime.fromisoformat(run["startTime"]) - datetime.fromisoformat(run["queuedTime"]) for run in others]
-    assert [seconds > seconds * 0 for seconds in waited] == [True] * 3
-
-
-def test_waiting_costs_one_write_more(team: Team, statuses: dict[str, JSON]) -> None:
-    written = [entry["objectRef"]["name"] for entry in team.writes() if entry["verb"] == "patch"]
-    assert [written.count(name) for name in NAMES] == [2, 3, 3, 3]
+def test_one_build_a_namespace_and_the_important_ones_first(order: list[str]) -> None:
+    assert order == ["long", "raised", "urgent", "ordinary", "unimportant"]

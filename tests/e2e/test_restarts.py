@@ -1,55 +1,24 @@
 """The operator dies, and dies again, while builds run: every image is built once, and told of rightly."""
 
-import os
-import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
-from tests import installation
-from tests.cluster import cgroups
-from tests.cluster.handle import ClusterHandle
+from tests.e2e.operator_process import kill, operator_processes, replace_pod, until_ready
 from tests.e2e.team import FINISHED, JSON, Team
 
 BUILDS = 20
 KILLS = 10
 AT_ONCE = 4
-COMMAND = b"python3\0-m\0imagebuild_operator\0"
 
 
 @pytest.fixture
 def team(team: Team) -> Iterator[Team]:
     """A namespace of its own, and an operator that is ready again afterwards."""
     yield team
-    team.cluster.kubectl(
-        "rollout", "status", f"deployment/{installation.RELEASE}", "-n", installation.NAMESPACE, "--timeout=60s"
-    )
-
-
-def operator_processes() -> set[int]:
-    """The operator's process on the node, found among the cluster's own ones by its whole command line."""
-    found = set()
-    for pid in cgroups.processes():
-        with suppress(OSError):
-            if Path(f"/proc/{pid}/cmdline").read_bytes() == COMMAND:
-                found.add(pid)
-    return found
-
-
-def kill(pids: set[int]) -> None:
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-def replace_pod(cluster: ClusterHandle) -> None:
-    """Have the Deployment make a new Pod: within the same one the kubelet waits longer before each restart."""
-    selector = f"app.kubernetes.io/name={installation.RELEASE}"
-    cluster.kubectl("delete", "pod", "-n", installation.NAMESPACE, "-l", selector, "--force", "--grace-period=0")
+    until_ready(team.cluster)
 
 
 def builds_of(team: Team) -> dict[str, JSON]:

@@ -44,7 +44,7 @@ class Cluster(Protocol):
         ...
 
     async def list_unfinished_builds(self) -> tuple[list[JSON], str]:
-        """All watched ImageBuilds that are not finished (`Phase.finished`), and the resourceVersion of the first list."""
+        """All watched ImageBuilds that are not finished, suspended ones among them, and the resourceVersion."""
         ...
 
     async def list_build_pods(self) -> tuple[list[JSON], str]:

@@ -190,6 +190,17 @@ class Server:
         by = format_time(self.now + timedelta(seconds=seconds))
         self.change_pod(name, deletionTimestamp=by, deletionGracePeriodSeconds=seconds)
 
+    def unwanted(self, name: str, uid: str) -> None:
+        """What an operator asks for: that a Pod goes. Once a record names another, none names this one again."""
+        run = ImageBuildStatus.model_validate(self.status).run
+        assert self.deleted or run is None or run.completion_time or run.pod_name != name, "the recorded Pod is deleted"
+        self.ask_to_go(name, uid)
+
+    def hide_for_a_moment(self, name: str) -> None:
+        """Somebody takes its label away and puts it back: to a watch with a selector it was deleted and made."""
+        self._tell(self.pods[name], gone=True)
+        self.change_pod(name)
+
     def remove_pod(self, name: str) -> None:
         pod = self.pods.pop(name)
         self.version += 1
@@ -390,7 +401,7 @@ class Operator:
             case CreatePod(name, manifest):
                 self._create(name, manifest, fault)
             case DeletePod(name, uid):
-                server.call(lambda: server.ask_to_go(name, uid), fault)
+                server.call(lambda: server.unwanted(name, uid), fault)
                 self.store.request_delete(KEY, uid)
             case DeleteBuild():
                 server.call(lambda: server.delete_build(build.resource_version), fault)

@@ -52,6 +52,7 @@ STEPS: dict[str, int] = {
     "pod is asked to go": 3,
     "pods asked to go are gone": 3,
     "pods are forced away": 3,
+    "pods lose a label for a moment": 3,
     **{f"{seconds} seconds pass": 1 for seconds in (1, 6, 16, 61, 301, 3700)},
     **{f"clock jumps {seconds}": 1 for seconds in (-86400, -600, -30, 30, 600, 86400)},
     **{f"pods are {refusal}": 1 for refusal in REFUSALS},
@@ -145,6 +146,9 @@ class Faulty(RuleBasedStateMachine):
                 server.now += timedelta(seconds=int(seconds))
             case ["pods", "asked", *_]:
                 self._pods_are_gone(forced=False)
+            case ["pods", "lose", *_]:
+                for name in server.pods:
+                    server.hide_for_a_moment(name)
             case ["pods", "are", "forced", "away"]:
                 self._pods_are_gone(forced=True)
             case ["pods", "are", how]:
@@ -288,8 +292,10 @@ class Faulty(RuleBasedStateMachine):
             assert step == 0 or any(past.number == before.run.number for past in told), "a run ended untold"
 
     def settled(self) -> bool:
-        """Whether no operator has anything to do or to wait for."""
-        return not any(o.wakes or o.wake_at or o.behind("builds") or o.behind("pods") for o in self.operators)
+        """Whether no operator has anything to do or to wait for, and no Pod is about to go."""
+        leaving = any(pod["metadata"].get("deletionTimestamp") for pod in self.server.pods.values())
+        busy = any(o.wakes or o.wake_at or o.behind("builds") or o.behind("pods") for o in self.operators)
+        return not leaving and not busy
 
     def teardown(self) -> None:
         """When nothing fails any more, the build ends, with an answer to what was asked last."""
