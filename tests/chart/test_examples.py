@@ -1,3 +1,5 @@
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +59,16 @@ def test_the_examples_have_names_of_their_own() -> None:
 def test_no_example_holds_a_secret(file: Path) -> None:
     assert "Secret" not in {manifest["kind"] for manifest in manifests(file)}
     assert "stringData" not in file.read_text()
+
+
+def test_the_command_of_the_queue_makes_builds_of_one_group() -> None:
+    text = (EXAMPLES / "05-queue.yaml").read_text()
+    command = next(line for line in text.splitlines() if "sed " in line).removeprefix("#").partition("|")[0]
+    made = []
+    for pipeline in ("17", "18"):
+        environment = {**os.environ, "CI_PIPELINE_ID": pipeline, "CI_COMMIT": "c" * 40}
+        done = subprocess.run(["sh", "-c", command], cwd=EXAMPLES, env=environment, capture_output=True, check=True)
+        made.append(yaml.safe_load(done.stdout))
+    assert [build["metadata"]["name"] for build in made] == ["web-app-main-17", "web-app-main-18"]
+    assert {build["spec"]["concurrencyGroup"] for build in made} == {"web-app-main"}
+    assert {build["spec"]["source"]["git"]["revision"] for build in made} == {"c" * 40}

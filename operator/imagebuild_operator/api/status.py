@@ -59,7 +59,9 @@ class Run(Model):
     number: int = Field(description="Counts from 1 for each ImageBuild.")
     generation: int = Field(description="The metadata.generation the run's inputs were last compared with.")
     inputs_hash: Digest = Field(description="Hash of the fields that decide what is built, with its version.")
-    spec_hash: Digest = Field(description="Hash of the whole spec: after a failure, any change builds again.")
+    spec_hash: Digest = Field(
+        description="Hash of all that can change a result: after a failure, a change of it builds again."
+    )
     inputs: Annotated[list[InputHash], Field(max_length=16)] | None = Field(
         default=None, description="Hash of each input.", json_schema_extra=atomic_list()
     )
@@ -93,7 +95,9 @@ class Run(Model):
     retries: Retries | None = Field(
         default=None, description="Further attempts so far, by what they are counted against."
     )
-    start_time: Time | None = Field(default=None, description="When the first attempt was recorded.")
+    start_time: Time | None = Field(
+        default=None, description="When the time of the run began: with its first attempt, anew when it is resumed."
+    )
     completion_time: Time | None = Field(default=None, description="When the result was recorded.")
     duration: Annotated[str, StringConstraints(max_length=32)] | None = Field(
         default=None, description="From startTime to completionTime, for people, e.g. 1m32s."

@@ -19,7 +19,7 @@ from imagebuild_operator.core.observe import Observation, Refusal
 from imagebuild_operator.core.outcome import Success, clip, digest_of, failure, judge, log_container
 from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.core.policy import Policy
-from imagebuild_operator.core.times import format_time
+from imagebuild_operator.core.times import format_time, parse_time
 from imagebuild_operator.core.waiting import start
 from imagebuild_operator.pod.manifest import build_pod
 from imagebuild_operator.pod.settings import AttemptIdentity, BuildIdentity
@@ -115,7 +115,8 @@ def _held_up(
     if refusal is not None and (refusal.status in NEVER_TAKEN or TOO_LARGE in refusal.message):
         return failure(Reason.POD_REJECTED, refusal.message, POD_HINT)
     end = starting.deadline(run, policy.start_timeout_of(seen.build), now)
-    others = [pod for pod in seen.pods if pod.owner_uid == seen.build.uid and (pod.live or pod.leaving)]
+    # By name: the Pod of a build that was deleted and made anew counts, too.
+    others = [pod for pod in seen.pods if pod.owner_name == seen.build.name and (pod.live or pod.leaving)]
     if others:
         return starting.blocked(seen, run, others[0], end, now)
     return starting.forbidden(seen, run, refusal, end, now) if refusal is not None else None
@@ -151,7 +152,7 @@ def running(seen: Observation, run: Run, pod: PodView, policy: Policy, now: date
         return _gated(seen, run, pod, now)
     if _told(seen, Reason.SCHEDULING_GATED):
         return transitions.in_progress(build, runs.released(run, now), now, after=None)
-    end = policy.deadline(build, run, now) + DEADLINE_GRACE
+    end = _end(seen, run, pod, policy, now)
     if now >= end:
         message = "The build did not end within spec.timeout, and its Pod was not stopped by its node."
         return _give_up(seen, run, pod, Reason.TIMEOUT, message, "Raise spec.timeout.", now)
@@ -162,6 +163,13 @@ def running(seen: Observation, run: Run, pod: PodView, policy: Policy, now: date
         waiting = starting.not_started(seen, run, pod, start_end, now)
         return ending.close(seen, run, waiting, now) if isinstance(waiting, Failure) else waiting
     return _building(seen, run, pod, end, policy, now)
+
+
+def _end(seen: Observation, run: Run, pod: PodView, policy: Policy, now: datetime) -> datetime:
+    """When the operator steps in: the Pod keeps the time it was given, also when an edit gives the next run less."""
+    attempt = parse_time(run.attempts[0].start_time) if run.attempts else None
+    given = (attempt or now) + timedelta(seconds=pod.deadline_seconds)
+    return max(policy.deadline(seen.build, run, now), given) + DEADLINE_GRACE
 
 
 def _told(seen: Observation, reason: Reason) -> bool:

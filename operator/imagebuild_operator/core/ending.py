@@ -52,7 +52,8 @@ def _follows(build: BuildView, run: Run, outcome: Outcome) -> bool:
 
 def _due(build: BuildView, run: Run, outcome: Outcome) -> bool:
     """Whether another run has to follow. Who stops a build does not want it again for an edit of before."""
-    return runs.due_after(build, run, succeeded=not isinstance(outcome, Failure))
+    tries_again = isinstance(outcome, Failure) and not runs.new_cancel(build)
+    return runs.due_after(build, run, succeeded=not tries_again)
 
 
 def _closed(build: BuildView, run: Run, outcome: Outcome, now: datetime) -> Decision:
@@ -60,7 +61,7 @@ def _closed(build: BuildView, run: Run, outcome: Outcome, now: datetime) -> Deci
     unanswered = _unanswered(build, run, outcome)
     generation = build.generation if unanswered is None else run.generation
     over = finished(run, reason, now).model_copy(update={"generation": generation})
-    if isinstance(outcome, Stopped) and unanswered is None:
+    if unanswered is None and build.spec is not None and not isinstance(outcome, Success):
         over = over.model_copy(update={"spec_hash": inputs.spec_hash(build.raw_spec)})
     changes = _changes(build, run, outcome, now)
     state = unanswered or _state(over, outcome, changes)
@@ -99,7 +100,7 @@ def _reason(outcome: Outcome) -> Reason:
         case Success():
             return Reason.SUCCEEDED
         case Failure() | Stopped():
-            return Reason(outcome.reason)
+            return _known(outcome.reason)
         case _:
             assert_never(outcome)
 

@@ -76,6 +76,7 @@ class PodView:
     gates: tuple[str, ...] = ()
     disruption: str = ""
     node: str = ""
+    deadline_seconds: int = 0
     group: str = ""
     destinations: tuple[str, ...] = ()
     gone: bool = False
@@ -145,6 +146,7 @@ class PodView:
             gates=tuple(text(gate, "name") for gate in entries(mapping(raw, "spec"), "schedulingGates")),
             disruption=_disruption(conditions.get("DisruptionTarget", {})),
             node=text(mapping(raw, "spec"), "nodeName"),
+            deadline_seconds=min(max(number(mapping(raw, "spec"), "activeDeadlineSeconds") or 0, 0), 10**8),
             group=text(mapping(metadata, "labels"), names.LABEL_CONCURRENCY_GROUP),
             destinations=_destinations(raw),
             gone=gone,

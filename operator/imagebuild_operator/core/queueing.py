@@ -18,11 +18,13 @@ class Slot:
         granted: whether it may start now.
         turn: its place in the order between namespaces, to be recorded with the run.
         why: what it waits for, as the middle of a sentence that begins with the run.
+        newest: queuedTime of the newest run of its concurrency group: one that comes now is newer, whatever the clock.
     """
 
     granted: bool
     turn: int = 0
     why: str = ""
+    newest: str = ""
 
 
 @dataclass(frozen=True)

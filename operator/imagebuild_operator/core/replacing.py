@@ -38,6 +38,10 @@ class Groups:
         self._replacing.setdefault(group, {})[key] = member
         return [other for other, its in self._groups[group].items() if member.is_newer_than(its)]
 
+    def newest(self, namespace: str, group: str) -> str:
+        """The queuedTime of the newest open run of a group; empty when there is none."""
+        return max((its.since for its in self._groups.get((namespace, group), {}).values()), default="")
+
     def superseded_by(self, key: Key) -> str:
         """The name of the newest build that takes this one's place; empty when none does."""
         mine = self._members.get(key)

@@ -68,11 +68,17 @@ def recorded(build: BuildView, slot: Slot, now: datetime, before: Run | None = N
         requested_at=build.request if new_request(build) else None,
         cause=_cause(build, before),
         changed=inputs.changes(before.inputs, members["inputs"])[:16] or None if before else None,
-        queued_time=format_micro_time(now),
+        queued_time=_queued_time(slot, now),
         turn=slot.turn,
         attempt=0,
     )
     return started(build, run, now) if slot.granted else run
+
+
+def _queued_time(slot: Slot, now: datetime) -> str:
+    """Now; after everybody of the group also where the clock went back."""
+    newest = parse_time(slot.newest)
+    return format_micro_time(now if newest is None else max(now, newest + timedelta(microseconds=1)))
 
 
 def _cause(build: BuildView, before: Run | None) -> RunCause:

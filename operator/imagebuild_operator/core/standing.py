@@ -61,8 +61,9 @@ def standing(key: Key, build: BuildView | None, pods: Sequence[PodView]) -> Stan
         pods: the last copies of its Pods, those that are gone included.
     """
     own = [pod for pod in pods if build is None or pod.owner_uid == build.uid]
-    groups = frozenset(pod.group for pod in own if pod.live and pod.group)
-    live = any(pod.live for pod in own)
+    # A build that was deleted and made anew has the Pod of its namesake counted until that has ended.
+    running = [pod for pod in pods if pod.live and (build is None or pod.owner_name == build.name)]
+    groups, live = frozenset(pod.group for pod in running if pod.group), bool(running)
     if build is None:
         return Standing(Waiting(key), holding=Holding(key, groups=groups) if live else None)
     run = build.status.run if not build.deleting else None

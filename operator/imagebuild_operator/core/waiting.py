@@ -39,7 +39,8 @@ def waiting(seen: Observation, run: Run, policy: Policy, now: datetime) -> Decis
         return start(seen, now, run, left_behind=True)
     if run.start_time is not None and now >= policy.deadline(build, run, now):
         message = "spec.timeout ended before the next attempt could start."
-        return ending.close(seen, run, failure(Reason.TIMEOUT, message, "Raise spec.timeout."), now)
+        known = build.status.failure or failure(Reason.TIMEOUT, message, "Raise spec.timeout.")
+        return ending.close(seen, run, known, now)
     due = parse_time(run.next_attempt_time)
     if due is not None and now < due and not inputs.spec_changed(build, run):
         # An edit that matters is a reason to try at once; any other is only noted.

@@ -48,11 +48,12 @@ class Admission:
         self._asked[key] = asks
         self._put(key)
         obstacle = self._line.obstacle(asks)
+        newest = self._groups.newest(key[0], asks.group)
         if obstacle is not None:
-            return Slot(granted=False, turn=asks.turn, why=self._tell(key, why(obstacle)))
+            return Slot(granted=False, turn=asks.turn, why=self._tell(key, why(obstacle)), newest=newest)
         self._granted[key] = Holding(key, asks.turn, asks.priority, frozenset({asks.group} - {""}))
         self._put(key)
-        return Slot(granted=True, turn=asks.turn)
+        return Slot(granted=True, turn=asks.turn, newest=newest)
 
     def superseded_by(self, key: Key) -> str:
         """The name of a newer build of the concurrency group that takes this one's place; empty when there is none."""

@@ -41,7 +41,7 @@ class Resync:
         seen = {self._take_build(raw) for raw in builds}
         present = {str(raw["metadata"]["uid"]) for raw in pods}
         for raw in pods:
-            self._store.see_pod(raw)
+            self._store.see_pod(raw, listed=True)
             self._cleanup.see(raw)
         for key, uid, version in list(self._store.existing_pods()):
             if uid not in present and version <= _number(pods_version):

@@ -132,7 +132,7 @@ class Store:
             pods.by_uid = {uid: e for uid, e in pods.by_uid.items() if e.view.live and e.view.owner_name == key[1]}
         self._count(key)
 
-    def see_pod(self, raw: JSON, key: Key | None = None) -> Key | None:
+    def see_pod(self, raw: JSON, key: Key | None = None, *, listed: bool = False) -> Key | None:
         """Take in a Pod, for the build it belongs to or the one given.
 
         A Pod that has ended, or lost its owner, is only kept for a build that is not finished.
@@ -149,7 +149,8 @@ class Store:
         if key not in self._builds and (view.terminal or not view.owner_uid):
             pods.by_uid.pop(view.uid, None)
         elif known is None or version >= known.version:
-            asked = known.view.delete_requested if known else False
+            # A list says what came of asking: a Pod that is still there unasked has to be asked again.
+            asked = known.view.delete_requested and not listed if known else False
             pods.by_uid[view.uid] = _Entry(version, replace(view, delete_requested=asked))
         self._count(key)
         return key if known is not None or key in self._pods else None

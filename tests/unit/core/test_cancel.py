@@ -180,6 +180,17 @@ def test_a_cancel_with_an_edit_of_the_inputs_ends_the_run_and_the_edit_starts_th
     assert [past["reason"] for past in world.status["history"]] == ["Cancelled"]
 
 
+def test_a_cancel_that_meets_a_failure_not_seen_yet_starts_nothing() -> None:
+    world = World().begun()
+    world.edit(resources={"limits": {"memory": "4Gi"}})
+    world.step()
+    world.end_pod(exit_code=1, message="")
+    world.cancel("now")
+    world.step()
+    assert (world.status["phase"], world.reason()) == (Phase.FAILED, Reason.BUILD_FAILED)
+    assert (world.status["run"]["number"], world.status["lastHandledCancel"]) == (1, "now")
+
+
 @pytest.mark.parametrize("by_a_newer_build", [False, True])
 def test_who_stops_a_build_does_not_get_it_again_for_an_edit_of_before(by_a_newer_build: bool) -> None:
     world = World().begun()

@@ -56,10 +56,11 @@ def test_the_time_is_that_of_all_attempts() -> None:
 
 def test_the_time_is_over_before_the_next_attempt_when_the_operator_was_away() -> None:
     world = World(spec=inline_spec(timeout="10m")).backing_off()
+    failure = world.status["failure"]
     world.pass_time(HOUR)
     world.step()
-    assert (world.status["phase"], world.reason()) == (Phase.FAILED, Reason.TIMEOUT)
-    assert "before the next attempt could start" in world.status["failure"]["message"]
+    assert (world.status["phase"], world.reason()) == (Phase.FAILED, Reason.REGISTRY_UNAVAILABLE)
+    assert world.status["failure"] == failure, "what is to be mended is the failure, not the time"
     assert [entry["reason"] for entry in world.status["run"]["attempts"]] == ["RegistryUnavailable"]
     assert not world.live_pods()
 
@@ -71,8 +72,22 @@ def test_the_time_is_over_while_the_run_waits_for_a_slot_after_a_failure() -> No
     assert world.status["phase"] == Phase.QUEUED
     world.pass_time(600)
     assert world.step() == Wait()
-    assert (world.status["phase"], world.reason()) == (Phase.FAILED, Reason.TIMEOUT)
+    assert (world.status["phase"], world.reason()) == (Phase.FAILED, Reason.REGISTRY_UNAVAILABLE)
     assert not world.live_pods()
+
+
+def test_a_pod_keeps_its_time_when_an_edit_gives_the_next_run_less() -> None:
+    world = World(spec=inline_spec(timeout="1h")).begun()
+    world.pass_time(1200)
+    world.edit(timeout="10m")
+    world.step()
+    assert (world.status["phase"], world.status["run"]["number"]) == (Phase.BUILDING, 1)
+    world.pass_time(2400)
+    world.step()
+    assert world.status["phase"] == Phase.BUILDING
+    world.pass_time(31)
+    world.step()
+    assert [past["reason"] for past in world.status["history"]] == ["Timeout"]
 
 
 def test_a_wait_for_the_first_slot_does_not_count() -> None:

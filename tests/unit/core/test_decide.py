@@ -329,6 +329,15 @@ def test_a_pod_deleted_by_somebody_is_lost() -> None:
     assert not world.pods
 
 
+def test_a_pod_that_seems_to_be_gone_is_looked_up_before_it_counts_as_lost() -> None:
+    world = World().begun()
+    name = _pod(world)
+    world.remove_pods()
+    assert decide(world.observe(), world.policy, world.now) == FetchPod(name)
+    decision = decide(world.observe(looked_up=frozenset({name})), world.policy, world.now)
+    assert isinstance(decision, WriteStatus)
+
+
 def test_a_pod_that_failed_because_it_was_asked_to_go_is_lost() -> None:
     world = World()
     world.step()

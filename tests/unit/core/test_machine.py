@@ -377,9 +377,9 @@ TestPair.settings = settings(max_examples=150, stateful_step_count=60)
 
 @pytest.mark.soak
 class TestAloneForLong(Alone.TestCase):  # type: ignore[misc, valid-type]
-    settings = settings(max_examples=4000, stateful_step_count=80)
+    settings = settings(max_examples=2500, stateful_step_count=80)
 
 
 @pytest.mark.soak
 class TestPairForLong(Pair.TestCase):  # type: ignore[misc, valid-type]
-    settings = settings(max_examples=4000, stateful_step_count=80)
+    settings = settings(max_examples=2500, stateful_step_count=80)

@@ -1,6 +1,7 @@
 """Properties that hold whatever users, nodes and other programs do, found out by trying everything at once."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from imagebuild_operator.api.names import Reason
 from imagebuild_operator.api.v1alpha1 import ImageBuildStatus
 from imagebuild_operator.core import inputs
 from imagebuild_operator.core.decide import decide
-from imagebuild_operator.core.decisions import CreatePod, Decision, DeletePod, Wait, WriteStatus
+from imagebuild_operator.core.decisions import Decision, DeletePod, FetchBuild, Wait, WriteStatus
 from imagebuild_operator.core.observe import Observation
 from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.core.queueing import Slot
@@ -476,6 +477,11 @@ Life.TestCase.settings = settings(max_examples=150, stateful_step_count=30)
 TestLife = Life.TestCase
 
 
+@pytest.mark.soak
+class TestLifeForLong(Life.TestCase):  # type: ignore[misc, valid-type]
+    settings = settings(max_examples=2500, stateful_step_count=60)
+
+
 # --- deciding is a function ----------------------------------------------------------------------------------------
 
 
@@ -490,9 +496,16 @@ def test_the_same_observation_gives_the_same_decision(finished: bool) -> None:
 
 def test_a_pod_is_only_made_or_removed_from_a_fresh_copy_of_the_build() -> None:
     world = recorded()
-    unposted = Observation(build=world.build, pods=())
-    assert not isinstance(decide(unposted, world.policy, world.now), CreatePod)
+    old = world.build
+    unposted = Observation(build=old, pods=())
+    assert decide(unposted, world.policy, world.now) == FetchBuild()
     world.edit(target="other")
     world.step()
-    stale = Observation(build=world.build, pods=tuple(PodView.parse(pod) for pod in world.pods.values()))
-    assert not isinstance(decide(stale, world.policy, world.now), DeletePod)
+    world.kubelet()
+    world.step()
+    ((name, pod),) = world.pods.items()
+    assert old.status.run is not None
+    assert name != old.status.run.pod_name
+    stale = Observation(build=old, pods=(PodView.parse(pod),))
+    assert decide(stale, world.policy, world.now) == FetchBuild(), "an older record does not name a newer Pod"
+    assert decide(replace(stale, fresh=True), world.policy, world.now) == DeletePod(name, pod["metadata"]["uid"])

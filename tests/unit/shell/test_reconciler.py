@@ -349,14 +349,19 @@ async def test_a_pod_of_a_build_that_is_gone_is_left_to_the_garbage_collector(
     assert not process.reconciler._refusals
 
 
-async def test_a_build_deleted_and_made_anew_is_another_build(cluster: FakeCluster, process: Process) -> None:
+async def test_a_build_deleted_and_made_anew_is_another_build_and_waits_for_its_namesakes_pod(
+    cluster: FakeCluster, process: Process
+) -> None:
     old = await started(cluster, process)
     cluster.remove_build()
     cluster.apply()
     await process.settle()
     new = cluster.status()["run"]["podName"]
     assert new != old
+    assert cluster.pod_names() == [old]
     cluster.remove_pod(old)
+    await process.settle()
+    assert cluster.most_live == 1
     cluster.start_pod(new)
     cluster.end_pod(new)
     await process.settle()
@@ -754,3 +759,19 @@ async def test_an_edit_that_comes_while_the_build_is_deleted_is_built(
     process.look()
     await process.settle()
     assert cluster.status()["run"]["number"] == 2
+
+
+# --- groups ----------------------------------------------------------------------------------------------------------
+
+
+async def test_who_comes_later_is_newer_in_a_group_though_the_clock_went_back(
+    cluster: FakeCluster, process: Process
+) -> None:
+    cluster.apply("old", concurrencyGroup="g", concurrencyPolicy="Replace")
+    await process.settle()
+    cluster.now -= timedelta(seconds=3)
+    cluster.apply("new", concurrencyGroup="g", concurrencyPolicy="Replace")
+    await process.settle()
+    assert cluster.status("old")["run"]["reason"] == Reason.SUPERSEDED
+    assert cluster.status("new")["run"]["queuedTime"] > cluster.status("old")["run"]["queuedTime"]
+    assert cluster.status("new")["phase"] in ("Queued", "Building")

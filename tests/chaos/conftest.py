@@ -1,0 +1,65 @@
+"""An API server of its own for the tests with faults: the operators of a test look at all namespaces."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from imagebuild_operator.api import names
+from tests.cluster import local_plane
+from tests.cluster.errors import ClusterError
+from tests.cluster.handle import ApiHandle
+from tests.cluster.process import wait_until
+
+FIGURES = pytest.StashKey[list[str]]()
+CRD = Path(__file__).resolve().parents[2] / "crds" / "imagebuilds.yaml"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/chaos/" in item.nodeid:
+            item.add_marker(pytest.mark.integration)
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Takes one line of figures, shown at the end of the test run whether or not the test passes."""
+    shown = request.config.stash.setdefault(FIGURES, [])
+    return lambda line: shown.append(f"{request.node.name}: {line}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line in config.stash.get(FIGURES, []):
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="module")
+def plane() -> Iterator[ApiHandle]:
+    """The API server; there are no controllers, no scheduler and no kubelet but ours."""
+    with local_plane.control_plane() as handle:
+        handle.kubectl("apply", "--server-side", "-f", str(CRD))
+        assert wait_until(lambda: _served(handle), 30)
+        yield handle
+
+
+def _served(handle: ApiHandle) -> bool:
+    """Its own condition comes too early: lists of a new kind are refused until its storage is there."""
+    with suppress(ClusterError):
+        handle.get(names.PLURAL, "--all-namespaces")
+        return True
+    return False
+
+
+@pytest.fixture(scope="module")
+def new_namespaces(plane: ApiHandle) -> Callable[[int], list[str]]:
+    """Makes namespaces of their own for a test; they go with the API server."""
+    numbers = itertools.count(1)
+
+    def make(count: int) -> list[str]:
+        made = [f"chaos-{next(numbers)}" for _ in range(count)]
+        plane.apply(*({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in made))
+        return made
+
+    return make
