@@ -37,6 +37,9 @@ class Line:
         self._ranks: dict[tuple[str, str], list[Rank]] = {}
         self._running: Counter[str] = Counter()
         self._busy: dict[tuple[str, str], set[Key]] = {}
+        # Groups of those who hold no slot between two attempts: nobody else of the group shall come in between.
+        self._kept: dict[tuple[str, str], set[Key]] = {}
+        self._keeps: dict[Key, str] = {}
         # The turns of those who hold a slot, sorted, by priority and namespace.
         self._turns: dict[tuple[int, str], list[int]] = {}
         self._next: dict[Key, None] | None = None
@@ -51,13 +54,23 @@ class Line:
         """The builds that hold a slot."""
         return self._holding
 
-    def put(self, key: Key, waiting: Waiting | None, holding: Holding | None) -> None:
-        """Note all that is known of one build; None for what it does not do."""
-        known = (self._waiting.get(key), self._holding.get(key))
-        if known == (waiting, holding) and key not in self._passed_over:
+    def put(self, key: Key, waiting: Waiting | None, holding: Holding | None, *, keeps: str = "") -> None:
+        """Note all that is known of one build; None for what it does not do.
+
+        Args:
+            key: of the build.
+            waiting: its place in line.
+            holding: the slot it takes up.
+            keeps: the group that it keeps to itself without a slot.
+        """
+        known = (self._waiting.get(key), self._holding.get(key), self._keeps.get(key, ""))
+        if known == (waiting, holding, keeps) and key not in self._passed_over:
             return
         self._next = None
         self._take_out(key)
+        if keeps:
+            self._keeps[key] = keeps
+            self._kept.setdefault((key[0], keeps), set()).add(key)
         if waiting is not None:
             self._waiting[key] = waiting
             insort(self._ranks.setdefault((key[0], waiting.group), []), waiting.rank)
@@ -78,6 +91,9 @@ class Line:
 
     def _take_out(self, key: Key) -> None:
         waiting, holding = self._waiting.pop(key, None), self._holding.pop(key, None)
+        kept = self._keeps.pop(key, "")
+        if kept:
+            _discard(self._kept, (key[0], kept), key)
         if waiting is not None and key not in self._passed_over:
             _remove(self._ranks, (key[0], waiting.group), waiting.rank)
         self._passed_over.discard(key)
@@ -86,9 +102,7 @@ class Line:
         self._running -= Counter([key[0]])
         _remove(self._turns, (holding.priority, key[0]), holding.turn)
         for group in holding.groups:
-            self._busy[key[0], group].discard(key)
-            if not self._busy[key[0], group]:
-                del self._busy[key[0], group]
+            _discard(self._busy, (key[0], group), key)
 
     def next(self) -> Mapping[Key, None]:
         """Those who may start now, in their order: when all of them do, no limit is exceeded and no slot is left."""
@@ -117,7 +131,7 @@ class Line:
     def _contenders(self, only: str | None = None) -> Iterator[list[Rank]]:
         """Those in line who wait for nothing but a slot, of one namespace or of all that have room.
 
-        Of a group that is idle, that is the first: the others wait for it.
+        Of a group that is idle, that is the first, or who keeps it: the others wait for that one.
         """
         for (namespace, group), ranks in self._ranks.items():
             if namespace != only and (only is not None or self._full(self._running[namespace])):
@@ -125,7 +139,8 @@ class Line:
             if not group:
                 yield ranks
             elif (namespace, group) not in self._busy:
-                yield ranks[:1]
+                kept = self._kept.get((namespace, group))
+                yield [rank for rank in ranks if rank[3] in kept][:1] if kept else ranks[:1]
 
     def new_turn(self, namespace: str, priority: int) -> int:
         """The turn of a run that comes into the line now. Only runs of the same priority count."""
@@ -141,8 +156,10 @@ class Line:
         """What keeps a build from starting, be it in line already or not; None when nothing does."""
         key, rank, held = asks.key, asks.rank, self._holding.get(asks.key)
         if asks.group and (held is None or asks.group not in held.groups):
-            before = bisect_left(self._ranks.get((key[0], asks.group), []), rank)
-            busy = self._busy.get((key[0], asks.group), set()) - {key}
+            kept = self._kept.get((key[0], asks.group), set())
+            before = 0 if key in kept else bisect_left(self._ranks.get((key[0], asks.group), []), rank)
+            busy = self._busy.get((key[0], asks.group), set()) | (set() if key in kept else kept)
+            busy -= {key}
             if before or busy:
                 return Obstacle(before + 1, build="" if before else min(busy)[1])
         if held is not None or key in self.next():
@@ -160,6 +177,12 @@ def _remove(index: dict[Bucket, list[Entry]], bucket: Bucket, entry: Entry) -> N
     entries = index[bucket]
     del entries[bisect_left(entries, entry)]
     if not entries:
+        del index[bucket]
+
+
+def _discard(index: dict[tuple[str, str], set[Key]], bucket: tuple[str, str], key: Key) -> None:
+    index[bucket].discard(key)
+    if not index[bucket]:
         del index[bucket]
 
 

@@ -101,7 +101,7 @@ class Admission:
         standing, asked = self._store.standing(key), self._asked.get(key)
         holding = _together(standing.holding, self._granted.get(key))
         waiting = None if holding else asked or (standing.asks if standing.waits else None)
-        self._line.put(key, waiting, holding)
+        self._line.put(key, waiting, holding, keeps=standing.asks.group if standing.backs_off else "")
         if waiting is None:
             self._absent.discard(key)
             if asked is None or key in self._granted:

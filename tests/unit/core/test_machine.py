@@ -96,6 +96,7 @@ class Faulty(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.server = Server()
+        self.server.rivals = self.operators_at_once > 1
         self.operators = [Operator(self.server) for _ in range(self.operators_at_once)]
         self.tokens = 0
         self.digests = 0

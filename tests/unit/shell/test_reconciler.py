@@ -775,3 +775,24 @@ async def test_who_comes_later_is_newer_in_a_group_though_the_clock_went_back(
     assert cluster.status("old")["run"]["reason"] == Reason.SUPERSEDED
     assert cluster.status("new")["run"]["queuedTime"] > cluster.status("old")["run"]["queuedTime"]
     assert cluster.status("new")["phase"] in ("Queued", "Building")
+
+
+async def test_a_retry_comes_before_the_newer_builds_of_its_group(cluster: FakeCluster, process: Process) -> None:
+    cluster.apply("old", concurrencyGroup="g")
+    await process.settle()
+    cluster.apply("new", concurrencyGroup="g")
+    await process.settle()
+    (first,) = cluster.pod_names()
+    cluster.remove_pod(first)
+    await process.settle()
+    assert cluster.status("old")["conditions"][0]["reason"] == Reason.RETRYING
+    assert cluster.pod_names() == []
+    assert cluster.status("new")["phase"] == "Queued"
+    cluster.now += timedelta(seconds=10)
+    process.look("old")
+    await process.settle()
+    (second,) = cluster.pod_names()
+    assert second == cluster.status("old")["run"]["podName"]
+    cluster.end_pod(second)
+    await process.settle()
+    assert cluster.status("new")["phase"] == "Building"
