@@ -40,6 +40,8 @@ from imagebuild_operator.shell.workqueue import WorkQueue
 logger = logging.getLogger(__name__)
 
 EXIT_FAILED: Final = 1
+# When a watch fails, or a signal comes, kopf ends within seconds, or never.
+END_SECONDS: Final = 20.0
 # Within the 10 s that SIGTERM leaves: a pass is a few requests, each of which is safe to lose.
 LAST_PASS_SECONDS: Final = 6.0
 CUT_SHORT_SECONDS: Final = 0.5
@@ -118,6 +120,10 @@ class Operator:
         looking = asyncio.create_task(resync.forever(self._settings.resync_seconds), name="resync")
         try:
             await self._watch(handlers.Intake(store, queue, cleanup))
+        except Exception as error:
+            # Whatever it is: a new process begins with a list.
+            logger.error("The watch ended: %s", error)
+            return EXIT_FAILED
         finally:
             cleanup.shutdown()
             await self._stop(queue, looking)
@@ -158,6 +164,14 @@ class Operator:
         """Run kopf until a signal; it installs the handlers of SIGTERM and SIGINT itself."""
         registry = kopf.OperatorRegistry()
         handlers.register(registry, intake)
+        ends: list[asyncio.TimerHandle] = []
+
+        @kopf.on.cleanup(registry=registry)
+        async def end(**_: Any) -> None:
+            # A watch that is just asking again swallows its cancellation, and kopf waits for it without a limit (kopf,
+            # _cogs/clients/api.py, stream): the process would live on and hear of nothing.
+            ends.append(asyncio.get_running_loop().call_later(END_SECONDS, os._exit, EXIT_FAILED))
+
         announce = asyncio.create_task(self._announce_start())
         try:
             await kopf.operator(
@@ -171,6 +185,8 @@ class Operator:
                 ready_flag=self._started,
             )
         finally:
+            for timer in ends:
+                timer.cancel()
             announce.cancel()
 
     async def _announce_start(self) -> None:

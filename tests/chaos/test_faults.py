@@ -90,7 +90,8 @@ async def test_two_operators_at_once_only_waste_requests(
         await scenario.until_done()
         seconds = time.monotonic() - started
         # A late Pod of an older attempt goes at the next look.
-        await scenario.observer.until(lambda: not scenario.observer.any_live())
+        async with asyncio.timeout(60):
+            await scenario.observer.until(lambda: not scenario.observer.any_live())
     figures(scenario.figures(seconds))
     assert_ended_right(scenario)
 

@@ -191,7 +191,7 @@ async def test_only_unfinished_builds_are_listed_over_all_pages(
     await write(cluster, builds["b4"], {"observedGeneration": 1, "phase": "Cancelled"})
     await write(cluster, builds["b5"], {"observedGeneration": 1, "phase": "Suspended"})
     items, version = await cluster.list_unfinished_builds()
-    assert [item["metadata"]["name"] for item in items] == ["b0", "b3", "b6"]
+    assert [item["metadata"]["name"] for item in items] == ["b0", "b3", "b5", "b6"]
     assert {item["kind"] for item in items} == {names.KIND}
     assert int(version) >= int(builds["b6"]["metadata"]["resourceVersion"])
 

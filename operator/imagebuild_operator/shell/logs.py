@@ -41,7 +41,7 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             **(_build.get() or {}),
         }
-        if record.exc_info:
+        if _is_ours(record) and record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False, default=str)
 
@@ -57,7 +57,7 @@ class TextFormatter(logging.Formatter):
             run = f" run {build['run']}" if "run" in build else ""
             about = f"[{build['namespace']}/{build['name']}{run}] "
         line = f"{_time(record)} {record.levelname:<7} {about}{record.getMessage()}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        return f"{line}\n{self.formatException(record.exc_info)}" if _is_ours(record) and record.exc_info else line
 
 
 def configure_logging(
@@ -80,6 +80,11 @@ def configure_logging(
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
     return handler
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a traceback helps: what the API server answered to kopf is in the message, and no bug."""
+    return not (record.exc_info and type(record.exc_info[1]).__module__.startswith("kopf."))
 
 
 def _time(record: logging.LogRecord) -> str:

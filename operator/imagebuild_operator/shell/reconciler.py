@@ -67,6 +67,8 @@ class Reconciler:
         self._clock = clock
         self._instance = instance
         self._refusals = Refusals()
+        # Whose last write may have been stored though no answer came: a grant of theirs stands until a read tells.
+        self._unsure: set[Key] = set()
 
     async def work(self) -> None:
         """One worker: takes keys until the queue shuts down. A pass that fails is tried again with back-off."""
@@ -102,6 +104,9 @@ class Reconciler:
         """
         evidence, told = self._evidence(key), list[_Told]()
         try:
+            if key in self._unsure:
+                await evidence.read_build()
+                self._unsure.discard(key)
             for _ in range(STEPS_PER_PASS):
                 build = await evidence.build()
                 if build is None:
@@ -115,7 +120,8 @@ class Reconciler:
                     told += await self._execute(key, build, decision, evidence)
             raise EndlessPassError(f"no rest after {STEPS_PER_PASS} steps for {key[0]}/{key[1]}")
         finally:
-            self._admission.settle(key)
+            if key not in self._unsure:
+                self._admission.settle(key)
             for about, announcement in told:
                 await self._announce(about, announcement)
 
@@ -171,6 +177,10 @@ class Reconciler:
         except (Conflict, Missing):
             await evidence.read_build()
             return ()
+        except ApiRefusal as refusal:
+            if not refusal.status or refusal.status >= 500:
+                self._unsure.add(build.key)
+            raise
         self._store.see_build(raw)
         evidence.changed()
         logger.info("Status written: %s", _summary(decision))

@@ -196,13 +196,15 @@ async def test_which_namespaces_are_watched(
     assert (watching.arguments["clusterwide"], tuple(watching.arguments["namespaces"])) == (clusterwide, watched)
 
 
-async def test_a_watch_that_crashes_ends_the_process_and_the_workers(cluster: FakeCluster, watching: Watching) -> None:
+async def test_a_watch_that_crashes_ends_the_process_and_the_workers(
+    cluster: FakeCluster, watching: Watching, caplog: pytest.LogCaptureFixture
+) -> None:
     async def script() -> None:
         raise RuntimeError("the watch is dead")
 
     watching.script = script
-    with pytest.raises(RuntimeError, match="the watch is dead"):
-        await app.serve(settings(), {})
+    assert await app.serve(settings(), {}) == app.EXIT_FAILED
+    assert "The watch ended: the watch is dead" in caplog.text
     assert cluster.closed
     assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("worker")]
 

@@ -107,7 +107,7 @@ async def test_a_result_that_cannot_be_recorded_keeps_its_pod(cluster: FakeClust
     cluster.end_pod(name)
     uid = cluster.pods_of()[0]["metadata"]["uid"]
     await eventually(lambda: process.cleanup._queue._failures.get(uid, 0) > 3)
-    assert cluster.asked("DELETE", "GET-BUILD") == [], "the copy says already that it is waited for"
+    assert cluster.asked("DELETE") == [], "it is waited for"
     cluster.recover()
     await eventually(lambda: cluster.asked("DELETE") == [f"DELETE {name}"])
     assert cluster.status()["phase"] == "Succeeded"

@@ -656,7 +656,20 @@ async def test_a_refusal_that_only_time_can_mend_reaches_the_caller(cluster: Fak
     cluster.fail("PATCH", 503)
     with pytest.raises(ApiRefusal):
         await process.reconciler.reconcile(KEY)
-    assert not process.admission._granted, "the slot is free again"
+    assert process.admission._granted, "the record may be stored though the answer was an error"
+    await process.reconciler.reconcile(KEY)
+    assert cluster.asked("GET-BUILD", "PATCH") == ["PATCH web", "GET-BUILD web", "PATCH web"]
+    assert not process.admission._granted, "what is recorded holds the slot now"
+
+
+async def test_a_record_whose_answer_was_lost_keeps_its_slot(cluster: FakeCluster) -> None:
+    process = await Process(cluster, limit=1).start()
+    cluster.fail("PATCH", 500, when="after")
+    cluster.apply("first")
+    cluster.apply("second")
+    await process.settle()
+    assert cluster.most_live == 1
+    assert {cluster.status(name)["phase"] for name in ("first", "second")} == {"Building", "Queued"}
 
 
 # --- a Pod that does not start --------------------------------------------------------------------------------------
