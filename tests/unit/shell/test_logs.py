@@ -113,7 +113,7 @@ def test_a_second_configuration_replaces_the_first(configure: Configure) -> None
 def test_what_the_api_server_answered_to_kopf_is_a_line_and_no_traceback(configure: Configure) -> None:
     error = type("APIClientError", (Exception,), {"__module__": "kopf._cogs.clients.errors"})("410")
     for log_format in ("json", "text"):
-        stream = configure(log_format, "INFO")  # type: ignore[arg-type]
+        stream = configure(log_format, "INFO")
         logger.error("the watch has failed", exc_info=(type(error), error, None))
         assert len(stream.getvalue().splitlines()) == 1
         assert "APIClientError" not in stream.getvalue()
