@@ -8,21 +8,26 @@ tests/unit/core/test_registry_errors.py.
 import re
 from typing import Final
 
-# A step's own command may talk to anything; it fails in words of its own after this.
-_STEP: Final = "failed to execute command"
+# A step's own command may talk to anything; it fails in words of its own after this. A layer from the cache does too.
+_STEP: Final = re.compile(r"failed to execute command: (?!extracting fs from image: )")
 _OWN: Final = re.compile(r"error (?:building image|pushing image|checking push permissions)\b")
 _ANSWER: Final = re.compile(
     r'(?:\b(?:GET|HEAD|POST|PUT|PATCH) https?://\S+|\b(?:Get|Head|Post|Put|Patch) "https?://[^"]+"): (.*)'
 )
-# A download that was cut short names no request.
-_CUT: Final = re.compile(r"error building image: (?:.*failed to get filesystem from image: .*)?\bunexpected EOF$")
-_TOO_MANY: Final = re.compile(r"unexpected status code 429\b|TOOMANYREQUESTS\b")
+# A download that breaks off in the middle names no request.
+_DOWNLOAD: Final = re.compile(
+    r"error building image: (?:(?:.*: )?(?:failed to get filesystem|extracting fs) from image: )?"
+    r"((?:error reading tar [0-9]+: )?(?:unexpected EOF|(?:read|write) tcp \S+: .*|stream error: .*))$"
+)
+_TOO_MANY: Final = re.compile(r"(?:unexpected|unsupported) status code 429\b|TOOMANYREQUESTS\b")
 # UNKNOWN is what the reference registry calls an error of its own (distribution, registry/api/errcode/register.go).
-_BROKEN: Final = re.compile(r"unexpected status code 5[0-9][0-9]\b|(?:UNKNOWN|UNAVAILABLE): ")
+_BROKEN: Final = re.compile(r"(?:unexpected|unsupported) status code (?:5[0-9][0-9]|408)\b|(?:UNKNOWN|UNAVAILABLE): ")
 _NO_ANSWER: Final = re.compile(
     r"\b(?:connection (?:refused|reset by peer|timed out)|broken pipe|i/o timeout|TLS handshake timeout|"
     r"no route to host|network is unreachable|server misbehaving|context deadline exceeded|Client\.Timeout exceeded|"
-    r"server sent GOAWAY|http: server closed idle connection)|(?:^|: )(?:unexpected )?EOF$"
+    r"timeout awaiting response headers|use of closed network connection|http2: client connection lost|"
+    r"stream error: stream ID [0-9]+; [A-Z_]+|server sent GOAWAY|http: server closed idle connection)|"
+    r"(?:^|: )(?:unexpected )?EOF$"
 )
 
 
@@ -34,11 +39,12 @@ def rate_limited(line: str) -> bool:
 def unavailable(line: str) -> bool:
     """Whether they are that a registry answered 5xx, or not at all; an unknown host is another matter."""
     answer = _answer(line)
-    return bool(_BROKEN.match(answer) or _NO_ANSWER.search(answer) or (_STEP not in line and _CUT.match(line)))
+    return bool(_BROKEN.match(answer) or _NO_ANSWER.search(answer))
 
 
 def _answer(line: str) -> str:
-    if not _OWN.match(line) or _STEP in line:
+    """What came of the request that failed; empty when the line tells of none."""
+    if not _OWN.match(line) or _STEP.search(line):
         return ""
-    found = _ANSWER.search(line)
+    found = _ANSWER.search(line) or _DOWNLOAD.match(line)
     return found[1] if found else ""

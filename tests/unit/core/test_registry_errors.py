@@ -56,8 +56,23 @@ error building image: unable to complete operation after 1 attempts, last error:
 error building image: GET https://registry.imb.test:15009/v2/busybox/blobs/sha256:14c53b: unexpected status code 504 Gateway Timeout
 error building image: Get "https://registry.imb.test:15009/v2/busybox/blobs/sha256:14c53b": read tcp 10.244.0.51:49624->10.244.0.1:15009: read: connection reset by peer
 error building image: Get "https://registry.imb.test:15009/v2/busybox/blobs/sha256:14c53b": EOF
+error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:15009/lines/l-408-plain-at-push-check:1": POST https://registry.imb.test:15009/v2/lines/l-408-plain-at-push-check/blobs/uploads/: unexpected status code 408 Request Timeout
 error building image: unexpected EOF
 error building image: error building stage: failed to get filesystem from image: error reading tar 0: unexpected EOF
+"""  # noqa: E501
+
+# The same of connections that break in ways the proxy cannot make: in the words of Go's net/http and of its HTTP/2.
+BROKEN = """
+error building image: error building stage: failed to get filesystem from image: read tcp 10.0.0.1:5->10.0.0.2:443: read: connection reset by peer
+error building image: error building stage: failed to get filesystem from image: read tcp 10.0.0.1:5->10.0.0.2:443: read: connection timed out
+error building image: error building stage: failed to get filesystem from image: stream error: stream ID 1; INTERNAL_ERROR; received from peer
+error building image: stream error: stream ID 3; NO_ERROR; received from peer
+error building image: error building stage: failed to execute command: extracting fs from image: stream error: stream ID 7; INTERNAL_ERROR; received from peer
+error pushing image: failed to push to destination registry.example.com/app/a:1: Patch "https://registry.example.com/v2/app/a/blobs/uploads/1": stream error: stream ID 5; INTERNAL_ERROR
+error pushing image: failed to push to destination registry.example.com/app/a:1: Put "https://registry.example.com/v2/app/a/manifests/1": http2: client connection lost
+error pushing image: failed to push to destination registry.example.com/app/a:1: Put "https://registry.example.com/v2/app/a/manifests/1": write tcp 10.0.0.1:5->10.0.0.2:443: use of closed network connection
+error pushing image: failed to push to destination registry.example.com/app/a:1: Put "https://registry.example.com/v2/app/a/manifests/1": net/http: timeout awaiting response headers
+error pushing image: failed to push to destination registry.example.com/app/a:1: PATCH https://registry.example.com/v2/app/a/blobs/uploads/1: unexpected status code 408 Request Timeout
 """  # noqa: E501
 
 # A login, a right, a name, or what a registry sent: trying the same again would not help.
@@ -65,7 +80,6 @@ OTHER = """
 error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:15009/lines/l-401-at-push-check:1": POST https://registry.imb.test:15009/v2/lines/l-401-at-push-check/blobs/uploads/: UNAUTHORIZED: authentication required
 error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:15009/lines/l-403-at-push-check:1": POST https://registry.imb.test:15009/v2/lines/l-403-at-push-check/blobs/uploads/: DENIED: requested access to the resource is denied
 error building image: unable to complete operation after 1 attempts, last error: GET https://registry.imb.test:15009/v2/nothing-here/manifests/latest: MANIFEST_UNKNOWN: manifest unknown; map[Tag:latest]
-error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:15009/lines/l-408-plain-at-push-check:1": POST https://registry.imb.test:15009/v2/lines/l-408-plain-at-push-check/blobs/uploads/: unexpected status code 408 Request Timeout
 error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "nowhere.imb.test:5000/app/a:1": creating push check transport for nowhere.imb.test:5000 failed: Get "https://nowhere.imb.test:5000/v2/": dial tcp: lookup nowhere.imb.test on 10.244.0.1:53: no such host
 error building image: unable to complete operation after 1 attempts, last error: Get "https://nowhere.imb.test:5000/v2/": dial tcp: lookup nowhere.imb.test on 10.244.0.1:53: no such host
 error building image: GET https://registry.imb.test:15009/v2/busybox/blobs/sha256:14c53b: Content-Length header 100000 does not match expected size 419
@@ -97,7 +111,7 @@ def test_a_registry_that_allows_no_more_requests(line: str) -> None:
     assert not unavailable(line)
 
 
-@pytest.mark.parametrize("line", lines(UNAVAILABLE))
+@pytest.mark.parametrize("line", [*lines(UNAVAILABLE), *lines(BROKEN)])
 def test_a_registry_that_fails_or_does_not_answer(line: str) -> None:
     assert unavailable(line)
     assert not rate_limited(line)
