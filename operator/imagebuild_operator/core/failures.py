@@ -82,9 +82,11 @@ def _disrupted(evidence: Evidence) -> bool:
 def _short_of_room(evidence: Evidence) -> bool:
     """The kubelet evicts for its node's sake with a DisruptionTarget condition, and for a limit without one.
 
-    A Pod that came too late for a node under pressure never ran (kubernetes, pkg/kubelet/eviction/eviction_manager.go).
+    A Pod that came too late for a node under pressure has not even a container's status (kubernetes,
+    pkg/kubelet/eviction/eviction_manager.go); one over its limit may still say that its container runs.
     """
-    return evidence.pod.reason == "Evicted" and (bool(evidence.pod.disruption) or evidence.container is None)
+    never_taken = evidence.pod.build is None and evidence.pod.prepare is None
+    return evidence.pod.reason == "Evicted" and (bool(evidence.pod.disruption) or never_taken)
 
 
 def _pod_reason(*reasons: str) -> Callable[[Evidence], bool]:

@@ -66,6 +66,7 @@ def test_a_row_says_its_reason_and_why(reason: Reason, fields: dict[str, Any], w
         ({"build": terminated(0, reason="OOMKilled", message="no digest")}, Reason.OUT_OF_MEMORY),
         ({"prepare": terminated(137, reason="OOMKilled")}, Reason.OUT_OF_MEMORY),
         ({"reason": "Evicted", "build": terminated(137, reason="OOMKilled")}, Reason.OUT_OF_STORAGE),
+        ({"reason": "Evicted", "message": "exceeds 1Gi", "build": {"running": {}}}, Reason.OUT_OF_STORAGE),
         # It came too late for a node under pressure, and none of its containers ran.
         ({"reason": "Evicted", "message": "Pod was rejected: The node had condition: [DiskPressure]."}, Reason.EVICTED),
         ({"reason": "DeadlineExceeded", "prepare": terminated(143)}, Reason.TIMEOUT),
