@@ -100,7 +100,7 @@ def unposted(seen: Observation, run: Run, policy: Policy, now: datetime) -> Deci
     other = changed(seen, run, now, has_started=False)
     if other is not None:
         return other
-    if _told(seen, Reason.SCHEDULING_GATED):
+    if transitions.tells(seen.build, Reason.SCHEDULING_GATED):
         return transitions.in_progress(build, runs.released(run, now), now, after=None)
     waiting = _held_up(seen, run, refusal, policy, now)
     if isinstance(waiting, Failure):
@@ -150,7 +150,7 @@ def running(seen: Observation, run: Run, pod: PodView, policy: Policy, now: date
     build = seen.build
     if pod.gated:
         return _gated(seen, run, pod, now)
-    if _told(seen, Reason.SCHEDULING_GATED):
+    if transitions.tells(seen.build, Reason.SCHEDULING_GATED):
         return transitions.in_progress(build, runs.released(run, now), now, after=None)
     end = _end(seen, run, pod, policy, now)
     if now >= end:
@@ -172,13 +172,9 @@ def _end(seen: Observation, run: Run, pod: PodView, policy: Policy, now: datetim
     return max(policy.deadline(seen.build, run, now), given) + DEADLINE_GRACE
 
 
-def _told(seen: Observation, reason: Reason) -> bool:
-    return any(condition.reason == reason for condition in seen.build.status.conditions or ())
-
-
 def _counted(seen: Observation, run: Run, now: datetime) -> Run:
     """The record without the time that its Pod was gated, where that end is not noted yet."""
-    return runs.released(run, now) if _told(seen, Reason.SCHEDULING_GATED) else run
+    return runs.released(run, now) if transitions.tells(seen.build, Reason.SCHEDULING_GATED) else run
 
 
 def _gated(seen: Observation, run: Run, pod: PodView, now: datetime) -> Decision:

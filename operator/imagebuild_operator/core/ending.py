@@ -83,11 +83,7 @@ def _unanswered(build: BuildView, run: Run, outcome: Outcome) -> State | None:
 def _closed_and_followed(
     build: BuildView, run: Run, outcome: Outcome, following: Run, why: str, now: datetime
 ) -> Decision:
-    recorded = (
-        transitions.attempt(build, following, now, new_run=True)
-        if following.pod_name is not None
-        else transitions.queued(build, following, why, now, new_run=True)
-    )
+    recorded = transitions.first_record(build, following, why, now)
     assert isinstance(recorded, WriteStatus), "a run that was not there before is always written"  # noqa: S101
     changes = {**_changes(build, run, outcome, now), "failure": None}
     status = recorded.status.model_copy(update=changes)

@@ -51,6 +51,11 @@ class BuildView:
         """Namespace and name."""
         return self.namespace, self.name
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing more happens until the user changes something, or its time to live is over."""
+        return self.status.phase is not None and self.status.phase.at_rest
+
     @classmethod
     def parse(cls, raw: Mapping[str, Any]) -> "BuildView":
         """The view of an ImageBuild as the API server sent it.

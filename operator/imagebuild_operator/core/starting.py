@@ -52,8 +52,7 @@ def forbidden(seen: Observation, run: Run, refusal: Refusal, end: datetime, now:
     if now >= refusal.retry_at:
         return None
     wait = min((refusal.retry_at - now).total_seconds(), (end - now).total_seconds())
-    told = seen.build.status.conditions or []
-    if any(c.reason == Reason.POD_FORBIDDEN for c in told) and transitions.observed(seen.build):
+    if transitions.tells(seen.build, Reason.POD_FORBIDDEN) and transitions.observed(seen.build):
         return Wait(wait)
     message = clip(f"The API server refuses the Pod: {refusal.message}", 512)
     return transitions.in_progress(seen.build, run, now, after=wait, reason=Reason.POD_FORBIDDEN, message=message)

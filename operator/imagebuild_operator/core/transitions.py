@@ -26,6 +26,11 @@ def observed(build: BuildView) -> bool:
     return build.status.observed_generation == build.generation
 
 
+def tells(build: BuildView, reason: Reason) -> bool:
+    """Whether a condition of the stored status has this reason."""
+    return any(condition.reason == reason for condition in build.status.conditions or ())
+
+
 def next_status(build: BuildView, state: State, now: datetime, **changes: Any) -> ImageBuildStatus:
     """The stored status with some members replaced, and everything that derives from the state.
 
@@ -92,6 +97,13 @@ def queued(
     if left_behind is not None:
         return WriteStatus(status, (), result_of(left_behind, Reason.SUPERSEDED, now))
     return write(build, status, after=PLACE_SECONDS)
+
+
+def first_record(build: BuildView, run: Run, why: str, now: datetime, *, left_behind: Run | None = None) -> Decision:
+    """The first record of a run: of its first attempt, or of what it waits for."""
+    if run.pod_name is not None:
+        return attempt(build, run, now, left_behind=left_behind, new_run=True)
+    return queued(build, run, why, now, left_behind=left_behind, new_run=True)
 
 
 def _recorded(build: BuildView, run: Run, left_behind: Run | None, now: datetime, *, new_run: bool) -> dict[str, Any]:

@@ -25,9 +25,7 @@ def start(seen: Observation, now: datetime, before: Run | None, *, left_behind: 
         return AskSlot()
     following = runs.recorded(seen.build, seen.slot, now, before=before)
     unfinished = before if left_behind else None
-    if following.pod_name is not None:
-        return transitions.attempt(seen.build, following, now, left_behind=unfinished, new_run=True)
-    return transitions.queued(seen.build, following, seen.slot.why, now, left_behind=unfinished, new_run=True)
+    return transitions.first_record(seen.build, following, seen.slot.why, now, left_behind=unfinished)
 
 
 def waiting(seen: Observation, run: Run, policy: Policy, now: datetime) -> Decision:

@@ -138,7 +138,7 @@ class Reconciler:
     def _rest(self, key: Key, build: BuildView, wait: Wait) -> None:
         if wait.after is not None:
             self._queue.add_after(key, wait.after)
-        elif build.status.phase is not None and build.status.phase.at_rest:
+        elif build.at_rest:
             self._let_go(key)
             self._store.forget(key)
 

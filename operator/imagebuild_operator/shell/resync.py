@@ -60,7 +60,7 @@ class Resync:
     def _at_rest(self, key: Key) -> bool:
         """Such a build is not in the list anyway: it only waits for the time of its own deletion."""
         build = self._store.build(key)
-        return build is not None and build.status.phase is not None and build.status.phase.at_rest
+        return build is not None and build.at_rest
 
     async def _reread(self, key: Key) -> None:
         """It is finished or gone: a GET tells which."""
