@@ -27,7 +27,11 @@ Spec = Callable[[Team], JSON]
 
 @dataclass(frozen=True)
 class Failing:
-    """A build that fails, and what is told about it; texts are patterns to be found, an empty one means no text."""
+    """A build that fails, and what is told about it; texts are patterns to be found, an empty one means no text.
+
+    Attributes:
+        evicted: the kubelet may say that the Pod failed before it says how its container ended.
+    """
 
     name: str
     spec: Spec
@@ -36,6 +40,7 @@ class Failing:
     hint: str = ""
     exit_code: int | None = None
     log: str = ""
+    evicted: bool = False
 
     def manifest(self, team: Team) -> JSON:
         """Its manifest in the namespace of a team."""
@@ -106,6 +111,7 @@ FAILING = (
         # The kubelet removes an evicted Pod's log; its last words survive in the termination message only if it was
         # quick enough to copy them.
         log=r"filling|\A\Z",
+        evicted=True,
     ),
     Failing(
         "too-slow",
