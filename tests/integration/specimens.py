@@ -126,6 +126,7 @@ FULL_STATUS: Document = {
         "nextAttemptTime": NOW,
         "retries": {"failures": 1, "disruptions": 1},
         "podName": "web-2-1-abcdef",
+        "concurrencyGroup": "web_main.1",
         "startTime": NOW,
         "completionTime": NOW,
         "duration": "1m32s",

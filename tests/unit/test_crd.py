@@ -237,7 +237,9 @@ def table_rows(file: str) -> list[list[str]]:
 
 def test_the_reference_of_reasons_is_what_the_code_says() -> None:
     assert set(names.REASON_DOCS) == set(names.Reason)
-    expected = [[f"`{reason}`", doc.meaning, doc.who, doc.how] for reason, doc in names.REASON_DOCS.items()]
+    assert set(names.ATTEMPT_REASON_DOCS) == set(names.AttemptReason)
+    docs = [*names.REASON_DOCS.items(), *names.ATTEMPT_REASON_DOCS.items()]
+    expected = [[f"`{reason}`", doc.meaning, doc.who, doc.how] for reason, doc in docs]
     # What is tried again stands in a column of its own, which the tests of the documentation compare.
     assert [row[:-1] for row in table_rows("reasons.md")] == expected
 

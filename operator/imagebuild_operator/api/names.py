@@ -107,6 +107,12 @@ class EventReason(StrEnum):
     TTL_IGNORED = "TTLIgnored"
 
 
+class AttemptReason(StrEnum):
+    """Why an attempt ended, where that is never the reason of a condition."""
+
+    SPEC_CHANGED = "SpecChanged"
+
+
 class RunCause(StrEnum):
     """What a run was started by."""
 
@@ -155,7 +161,8 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
     ),
     Reason.POD_TERMINATING: ReasonDoc(
         "The Pod was asked to go but does not: its node is lost, or a finalizer holds it. The operator never deletes a "
-        "Pod by force, since its containers may still run.",
+        "Pod by force, since its containers may still run. Of a run that is over or held, an Event with this reason "
+        "tells.",
         "platform team",
         "Bring the node back, or make sure that it is off and remove the Node; the build then goes on by itself.",
     ),
@@ -253,5 +260,14 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
         "The stored spec does not fit this version of the operator, as after an upgrade of the schema.",
         "user",
         "Apply the manifest again with the field that the message names corrected.",
+    ),
+}
+
+ATTEMPT_REASON_DOCS: Final[dict[AttemptReason, ReasonDoc]] = {
+    AttemptReason.SPEC_CHANGED: ReasonDoc(
+        "The spec was edited before a container of the attempt's Pod had started: the next attempt of the same run "
+        "took its place.",
+        "nobody",
+        "-",
     ),
 }

@@ -89,6 +89,11 @@ class Run(Model):
     pod_name: Annotated[str, StringConstraints(max_length=63)] | None = Field(
         default=None, description="Name of the attempt's Pod; absent while the run waits for its turn or is suspended."
     )
+    concurrency_group: Annotated[str, StringConstraints(max_length=63)] | None = Field(
+        default=None,
+        description="The concurrency group that the latest attempt was let into, also when spec.concurrencyGroup was "
+        "edited since; absent while the run waits for its turn or is suspended. Without a group: absent, or empty.",
+    )
     next_attempt_time: Time | None = Field(
         default=None, description="When the attempt starts, while it waits after a failed one."
     )

@@ -5,7 +5,7 @@ from typing import Final
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.api.v1alpha1 import Failure, ImageBuildSpec, Run
-from imagebuild_operator.core import ending, inputs, runs, starting, transitions
+from imagebuild_operator.core import ending, groups, inputs, lingering, runs, starting, transitions
 from imagebuild_operator.core.decisions import (
     CreatePod,
     Decision,
@@ -27,8 +27,6 @@ from imagebuild_operator.pod.settings import AttemptIdentity, BuildIdentity
 FOREIGN_POD_SECONDS: Final = 5.0
 # The kubelet ends a Pod at its deadline; this long after it, the operator does.
 DEADLINE_GRACE: Final = timedelta(seconds=30)
-# A node that is there has stopped a Pod by the end of its grace period, or soon after.
-TERMINATING_GRACE: Final = timedelta(seconds=30)
 NEVER_TAKEN: Final = (400, 413, 422)
 # What etcd says of an object beyond its limit comes as a 500 (etcd, server/etcdserver/errors/errors.go).
 TOO_LARGE: Final = "request is too large"
@@ -116,7 +114,12 @@ def _held_up(
         return failure(Reason.POD_REJECTED, refusal.message, POD_HINT)
     end = starting.deadline(run, policy.start_timeout_of(seen.build), now)
     # By name: the Pod of a build that was deleted and made anew counts, too.
-    others = [pod for pod in seen.pods if pod.owner_name == seen.build.name and (pod.live or pod.leaving)]
+    others = [pod for pod in seen.pods if pod.owner_name == seen.build.name]
+    for pod in others:
+        # A watch with a selector also calls it a deletion when somebody takes a Pod's label away.
+        if pod.gone and not pod.terminal and pod.name not in seen.looked_up:
+            return FetchPod(pod.name)
+    others = [pod for pod in others if pod.live or pod.leaving]
     if others:
         return starting.blocked(seen, run, others[0], end, now)
     return starting.forbidden(seen, run, refusal, end, now) if refusal is not None else None
@@ -134,7 +137,7 @@ def _create(seen: Observation, run: Run, name: str, spec: ImageBuildSpec, policy
     try:
         manifest = build_pod(
             build=BuildIdentity(name=build.name, namespace=build.namespace, uid=build.uid),
-            attempt=AttemptIdentity(run=run.number, attempt=run.attempt, pod_name=name),
+            attempt=AttemptIdentity(run.number, run.attempt, name, groups.granted(build, run)),
             spec=spec,
             settings=policy.pod,
             deadline_seconds=int(remaining),
@@ -197,7 +200,7 @@ def _terminating(
     seen: Observation, run: Run, pod: PodView, gone_by: datetime, end: datetime, now: datetime
 ) -> Decision:
     """Somebody asked the Pod to go: it does, or its node is lost and people have to know."""
-    stuck = gone_by + TERMINATING_GRACE
+    stuck = gone_by + lingering.GRACE
     if now < stuck:
         return transitions.in_progress(seen.build, run, now, after=(min(stuck, end) - now).total_seconds())
     where = f" on node {pod.node}" if pod.node else ""

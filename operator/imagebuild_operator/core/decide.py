@@ -12,7 +12,7 @@ Every step is recorded in the status before it is acted on, so that a crash betw
 from datetime import datetime, timedelta
 
 from imagebuild_operator.api.v1alpha1 import Run
-from imagebuild_operator.core import attempt, ending, runs, transitions
+from imagebuild_operator.core import attempt, ending, lingering, runs, transitions
 from imagebuild_operator.core.decisions import (
     Decision,
     DeleteBuild,
@@ -31,6 +31,11 @@ from imagebuild_operator.core.waiting import start, stopped_while_open, waiting
 
 def decide(seen: Observation, policy: Policy, now: datetime) -> Decision:
     """The one next step. Deciding again on the result of a step leads on to the next, and ends in `Wait`."""
+    decision = _decide(seen, policy, now)
+    return lingering.told(seen, decision, now) if isinstance(decision, Wait) else decision
+
+
+def _decide(seen: Observation, policy: Policy, now: datetime) -> Decision:
     build, run = seen.build, seen.build.status.run
     if build.deleting:
         return Wait()

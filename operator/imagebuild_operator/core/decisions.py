@@ -102,6 +102,14 @@ class WriteStatus:
 
 
 @dataclass(frozen=True)
+class Tell:
+    """Post an Event about a Pod that comes with no write; told again while it is kept, it is the same Event."""
+
+    pod_uid: str
+    announcement: Announcement
+
+
+@dataclass(frozen=True)
 class CreatePod:
     """Ask for the recorded attempt's Pod."""
 
@@ -123,5 +131,5 @@ class DeleteBuild:
 
 
 Look = AskSlot | FetchBuild | FetchPod | FetchLog | FetchLastOutput | FetchWarnings
-Effect = WriteStatus | CreatePod | DeletePod | DeleteBuild
+Effect = WriteStatus | Tell | CreatePod | DeletePod | DeleteBuild
 Decision = Wait | Look | Effect

@@ -160,8 +160,11 @@ class Line:
             before = 0 if key in kept else bisect_left(self._ranks.get((key[0], asks.group), []), rank)
             busy = self._busy.get((key[0], asks.group), set()) | (set() if key in kept else kept)
             busy -= {key}
-            if before or busy:
-                return Obstacle(before + 1, build="" if before else min(busy)[1])
+            if before:
+                return Obstacle(before + 1)
+            if busy:
+                first = min(busy)
+                return Obstacle(1, build=first[1], leaving=first in self._holding and self._holding[first].leaving)
         if held is not None or key in self.next():
             return None
         total, most, running = self._limits.total, self._limits.per_namespace, self._running[key[0]]

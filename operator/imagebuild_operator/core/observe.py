@@ -136,7 +136,7 @@ class Observation:
     Attributes:
         build: the newest copy of the ImageBuild this process knows.
         pods: the last copies of its Pods, those that are gone included.
-        fresh: the build was read from, or written to, the API server in this pass.
+        fresh: in this pass the build was read from, or written to, the API server, when all these Pods were known.
         looked_up: names of Pods a GET was spent on in this pass; one that is not in `pods` does not exist.
         slot: whether a new attempt may start now; None until asked.
         superseded_by: name of a newer build of the concurrency group that takes this one's place; mostly empty.

@@ -18,7 +18,8 @@ def why(obstacle: Obstacle | None) -> str:
 def _what(obstacle: Obstacle) -> str:
     if obstacle.limit is None:
         if obstacle.build:
-            return f"build {obstacle.build} of its concurrency group to end"
+            what = f"build {obstacle.build} of its concurrency group"
+            return f"the Pod of {what} to go" if obstacle.leaving else f"{what} to end"
         return "the builds before it in its concurrency group"
     where = " of its namespace" if obstacle.in_namespace else ""
     if obstacle.limit == 1:

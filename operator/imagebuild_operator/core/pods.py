@@ -57,7 +57,10 @@ class ContainerView:
 
 @dataclass(frozen=True)
 class PodView:
-    """What the core needs to know of one Pod."""
+    """What the core needs to know of one Pod.
+
+    The last three are not in its document but what this process knows: `told` is when it last posted an Event about it.
+    """
 
     namespace: str
     name: str
@@ -81,6 +84,7 @@ class PodView:
     destinations: tuple[str, ...] = ()
     gone: bool = False
     delete_requested: bool = False
+    told: datetime | None = None
 
     @property
     def terminal(self) -> bool:

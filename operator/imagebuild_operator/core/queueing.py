@@ -19,12 +19,14 @@ class Slot:
         turn: its place in the order between namespaces, to be recorded with the run.
         why: what it waits for, as the middle of a sentence that begins with the run.
         newest: queuedTime of the newest run of its concurrency group: one that comes now is newer, whatever the clock.
+        group: the concurrency group that it asked in, to be recorded with the attempt; empty for none.
     """
 
     granted: bool
     turn: int = 0
     why: str = ""
     newest: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,16 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Holding:
-    """A build that takes up a slot, and the concurrency groups that it keeps busy."""
+    """A build that takes up a slot, and the concurrency groups that it keeps busy.
+
+    It is leaving when its run has ended or is held, and only a Pod of it has still to go.
+    """
 
     key: Key
     turn: int = 0
     priority: int = 0
     groups: frozenset[str] = frozenset()
+    leaving: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,9 +76,11 @@ class Obstacle:
         limit: of running builds; None when it waits for its concurrency group.
         in_namespace: whether that limit is the one of its namespace.
         build: the one build that keeps its group busy; empty when there are more before it.
+        leaving: whether only the Pod of that build has still to go.
     """
 
     place: int
     limit: int | None = None
     in_namespace: bool = False
     build: str = ""
+    leaving: bool = False

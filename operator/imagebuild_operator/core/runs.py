@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from imagebuild_operator.api.names import Reason, RunCause
+from imagebuild_operator.api.names import AttemptReason, Reason, RunCause
 from imagebuild_operator.api.v1alpha1 import Attempt, Run
-from imagebuild_operator.core import inputs
+from imagebuild_operator.core import groups, inputs
 from imagebuild_operator.core.observe import BuildView
 from imagebuild_operator.core.queueing import Slot
 from imagebuild_operator.core.retry import Retry
@@ -72,7 +72,7 @@ def recorded(build: BuildView, slot: Slot, now: datetime, before: Run | None = N
         turn=slot.turn,
         attempt=0,
     )
-    return started(build, run, now) if slot.granted else run
+    return started(build, run, now, slot.group) if slot.granted else run
 
 
 def _queued_time(slot: Slot, now: datetime) -> str:
@@ -107,8 +107,8 @@ def rewritten(build: BuildView, run: Run) -> Run:
     )
 
 
-def started(build: BuildView, run: Run, now: datetime) -> Run:
-    """The record with its next attempt, which starts now."""
+def started(build: BuildView, run: Run, now: datetime, group: str) -> Run:
+    """The record with its next attempt, which starts now in the concurrency group that it has a slot in."""
     number = run.attempt + 1
     attempt = Attempt(number=number, start_time=format_time(now))
     return run.model_copy(
@@ -116,6 +116,7 @@ def started(build: BuildView, run: Run, now: datetime) -> Run:
             "attempt": number,
             "attempts": [attempt, *(run.attempts or [])][:ATTEMPTS_KEPT],
             "pod_name": pod_name(build.name, build.uid, run.number, number),
+            "concurrency_group": groups.to_record(build, group),
             "start_time": run.start_time or format_time(now),
             "next_attempt_time": None,
         }
@@ -125,7 +126,7 @@ def started(build: BuildView, run: Run, now: datetime) -> Run:
 def replaced(build: BuildView, run: Run, now: datetime) -> Run:
     """The record with another attempt in the place of one that never started: the spec changed for it."""
     current = run.model_copy(update=_spec_of(build))
-    return started(build, ended(current, RunCause.SPEC_CHANGED, now), now)
+    return started(build, ended(current, AttemptReason.SPEC_CHANGED, now), now, groups.granted(build, run))
 
 
 def ended(run: Run, reason: str, now: datetime) -> Run:
@@ -147,7 +148,7 @@ def waiting_for_retry(run: Run, reason: str, retry: Retry, now: datetime) -> Run
 def held(run: Run, now: datetime) -> Run:
     """The record of a run that is suspended: its time starts anew when it goes on, as a Job's does."""
     return ended(run, Reason.SUSPENDED, now).model_copy(
-        update={"pod_name": None, "next_attempt_time": None, "start_time": None}
+        update={"pod_name": None, "concurrency_group": None, "next_attempt_time": None, "start_time": None}
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from imagebuild_operator.api.names import ConcurrencyPolicy, Phase
 from imagebuild_operator.api.v1alpha1 import Run
+from imagebuild_operator.core import groups
 from imagebuild_operator.core.observe import BuildView
 from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.core.queueing import Holding, Key, Waiting
@@ -40,6 +41,7 @@ class Standing:
         waits: whether it is in line.
         holding: the slot it takes up.
         backs_off: whether it waits for the time of its next attempt.
+        keeps: the concurrency group that it keeps to itself meanwhile.
         last_turn: of an open run that ends and is followed by another.
         member: of its concurrency group.
     """
@@ -48,6 +50,7 @@ class Standing:
     waits: bool = False
     holding: Holding | None = None
     backs_off: bool = False
+    keeps: str = ""
     last_turn: int = 0
     member: Member | None = None
 
@@ -63,13 +66,14 @@ def standing(key: Key, build: BuildView | None, pods: Sequence[PodView]) -> Stan
     own = [pod for pod in pods if build is None or pod.owner_uid == build.uid]
     # A build that was deleted and made anew has the Pod of its namesake counted until that has ended.
     running = [pod for pod in pods if pod.live and (build is None or pod.owner_name == build.name)]
-    groups, live = frozenset(pod.group for pod in running if pod.group), bool(running)
+    busy, live = frozenset(pod.group for pod in running if pod.group), bool(running)
     if build is None:
-        return Standing(Waiting(key), holding=Holding(key, groups=groups) if live else None)
+        leaving = all(pod.deleting for pod in running)
+        return Standing(Waiting(key), holding=Holding(key, groups=busy, leaving=leaving) if live else None)
     run = build.status.run if not build.deleting else None
     if run is None or run.completion_time is not None:
         asks = _asks(build)
-        held = Holding(key, run.turn or 0 if run else 0, asks.priority, groups) if live else None
+        held = Holding(key, run.turn or 0 if run else 0, asks.priority, busy, leaving=True) if live else None
         return Standing(asks, holding=held)
     ended = any(pod.terminal and pod.name == run.pod_name for pod in own)
     new = ended or build.status.phase is Phase.SUSPENDED
@@ -77,8 +81,9 @@ def standing(key: Key, build: BuildView | None, pods: Sequence[PodView]) -> Stan
     return Standing(
         asks=asks,
         waits=_in_line(build, run) and asks.turn > 0,
-        holding=_holding(asks, run, own, groups) if live or (_is_recorded(run) and not ended) else None,
+        holding=_holding(build, run, own, busy) if live or (_is_recorded(run) and not ended) else None,
         backs_off=run.next_attempt_time is not None,
+        keeps=groups.granted(build, run) if run.next_attempt_time is not None else "",
         last_turn=run.turn or 0 if ended else 0,
         member=_member(build, run),
     )
@@ -86,11 +91,7 @@ def standing(key: Key, build: BuildView | None, pods: Sequence[PodView]) -> Stan
 
 def _asks(build: BuildView) -> Waiting:
     spec = build.spec
-    return Waiting(
-        build.key,
-        priority=spec.priority or 0 if spec else 0,
-        group=spec.concurrency_group or "" if spec else "",
-    )
+    return Waiting(build.key, priority=spec.priority or 0 if spec else 0, group=groups.wanted(build))
 
 
 def _is_recorded(run: Run) -> bool:
@@ -103,18 +104,24 @@ def _in_line(build: BuildView, run: Run) -> bool:
     return run.pod_name is None and not held_back
 
 
-def _holding(asks: Waiting, run: Run, own: Sequence[PodView], groups: frozenset[str]) -> Holding:
-    """A Pod keeps the group busy that its label names; one that is still to come, the group of the spec."""
+def _holding(build: BuildView, run: Run, own: Sequence[PodView], busy: frozenset[str]) -> Holding:
+    """A Pod keeps the group busy that its label names; one that is still to come, the group that is recorded."""
     posted = any(pod.live and pod.name == run.pod_name for pod in own)
-    if asks.group and _is_recorded(run) and not posted:
-        groups |= {asks.group}
-    return Holding(asks.key, run.turn or 0, asks.priority, groups)
+    if _is_recorded(run) and not posted:
+        busy |= {groups.granted(build, run)} - {""}
+    leaving = run.pod_name is None and run.next_attempt_time is None
+    return Holding(build.key, run.turn or 0, _asks(build).priority, busy, leaving=leaving)
 
 
 def _member(build: BuildView, run: Run) -> Member | None:
-    """What it is in its group; a suspended build neither waits nor runs, so it takes nobody's place and leaves none."""
-    spec = build.spec
-    if spec is None or not spec.concurrency_group or spec.suspend:
+    """What it is in its group; a suspended build neither waits nor runs, so it takes nobody's place and leaves none.
+
+    The policy of a spec is about the group of that spec: it takes nobody's place in a group that the run was let into
+    before an edit.
+    """
+    spec, wanted = build.spec, groups.wanted(build)
+    group = wanted if run.pod_name is None and run.next_attempt_time is None else groups.granted(build, run)
+    if spec is None or not group or spec.suspend:
         return None
-    replaces = spec.concurrency_policy is ConcurrencyPolicy.REPLACE
-    return Member(build.name, spec.concurrency_group, run.queued_time or "", replaces)
+    replaces = spec.concurrency_policy is ConcurrencyPolicy.REPLACE and group == wanted
+    return Member(build.name, group, run.queued_time or "", replaces)

@@ -57,9 +57,10 @@ def _in_line(seen: Observation, run: Run, now: datetime) -> Decision:
     build = seen.build
     if seen.slot is None:
         return AskSlot()
-    current = runs.rewritten(build, run).model_copy(update={"turn": seen.slot.turn, "next_attempt_time": None})
+    answer = {"turn": seen.slot.turn, "concurrency_group": None, "next_attempt_time": None}
+    current = runs.rewritten(build, run).model_copy(update=answer)
     if seen.slot.granted:
-        return transitions.attempt(build, runs.started(build, current, now), now)
+        return transitions.attempt(build, runs.started(build, current, now, seen.slot.group), now)
     return transitions.queued(build, current, seen.slot.why, now)
 
 

@@ -91,7 +91,7 @@ def preparation(spec: ImageBuildSpec) -> Plan | None:
 def _metadata(build: BuildIdentity, attempt: AttemptIdentity, spec: ImageBuildSpec, files: Mapping[str, str]) -> Json:
     template = spec.pod_template
     # What the Pod is counted by as long as it lives, whatever becomes of its build meanwhile.
-    group = {names.LABEL_CONCURRENCY_GROUP: spec.concurrency_group} if spec.concurrency_group else {}
+    group = {names.LABEL_CONCURRENCY_GROUP: attempt.group} if attempt.group else {}
     labels = {
         **((template.labels if template else None) or {}),
         **group,

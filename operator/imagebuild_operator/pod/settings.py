@@ -39,8 +39,16 @@ class BuildIdentity:
 
 @dataclass(frozen=True)
 class AttemptIdentity:
-    """The attempt a Pod is: runs and attempts count from 1."""
+    """The attempt a Pod is: runs and attempts count from 1.
+
+    Attributes:
+        run: number of the run.
+        attempt: its own number within the run.
+        pod_name: name of the Pod.
+        group: the concurrency group that it was given a slot in; empty for none.
+    """
 
     run: int
     attempt: int
     pod_name: str
+    group: str = ""

@@ -53,7 +53,7 @@ class Admission:
             return Slot(granted=False, turn=asks.turn, why=self._tell(key, why(obstacle)), newest=newest)
         self._granted[key] = Holding(key, asks.turn, asks.priority, frozenset({asks.group} - {""}))
         self._put(key)
-        return Slot(granted=True, turn=asks.turn, newest=newest)
+        return Slot(granted=True, turn=asks.turn, newest=newest, group=asks.group)
 
     def superseded_by(self, key: Key) -> str:
         """The name of a newer build of the concurrency group that takes this one's place; empty when there is none."""
@@ -101,7 +101,7 @@ class Admission:
         standing, asked = self._store.standing(key), self._asked.get(key)
         holding = _together(standing.holding, self._granted.get(key))
         waiting = None if holding else asked or (standing.asks if standing.waits else None)
-        self._line.put(key, waiting, holding, keeps=standing.asks.group if standing.backs_off else "")
+        self._line.put(key, waiting, holding, keeps=standing.keeps)
         if waiting is None:
             self._absent.discard(key)
             if asked is None or key in self._granted:

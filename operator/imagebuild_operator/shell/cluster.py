@@ -24,6 +24,9 @@ ACCESS_REVIEW: Final = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSu
 PAGE: Final = 500
 LOG_LINES: Final = 2000
 WARNINGS: Final = 5
+# The API server waits for a node that is away; a worker has other builds to look after.
+LOG_SILENCE_SECONDS: Final = 10.0
+EVENT_SILENCE_SECONDS: Final = 5.0
 
 # Suspended builds are among them: a resync finds those that were resumed while nobody was told.
 UNFINISHED: Final = ",".join(f"status.phase!={phase}" for phase in names.Phase if phase.finished)
@@ -125,8 +128,10 @@ class KubernetesCluster:
 
     async def create_event(self, namespace: str, manifest: JSON) -> None:
         """See `port.Cluster`."""
+        path = _path(EVENTS, namespace, "events")
+        request = Request("create", "events", path, body=manifest, silence=EVENT_SILENCE_SECONDS)
         try:
-            await self._connection.json(Request("create", "events", _path(EVENTS, namespace, "events"), body=manifest))
+            await self._connection.json(request)
         except Conflict:
             return
 
@@ -160,7 +165,8 @@ class KubernetesCluster:
         consume: Callable[[aiohttp.ClientResponse], Awaitable[T]],
     ) -> T | None:
         path = _path(CORE, namespace, "pods", name, "log")
-        request = Request("get", "pods/log", path, query={"container": container, **query}, repeatable=True)
+        asked = {"container": container, **query}
+        request = Request("get", "pods/log", path, query=asked, repeatable=True, silence=LOG_SILENCE_SECONDS)
         try:
             return await self._connection.read(request, consume)
         except Missing:

@@ -7,6 +7,7 @@ session: bodies are raw JSON both ways (its generated models refuse Pods they do
 import asyncio
 import json
 import logging
+import math
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -50,6 +51,8 @@ class Request:
         body: the JSON document to send.
         content_type: of the body.
         repeatable: whether a second one does no harm; only those are tried again here.
+        silence: seconds in which the server may say nothing, and after which there is no further try; None for no
+            other limit than that of each try.
     """
 
     verb: str
@@ -59,11 +62,17 @@ class Request:
     body: JSON | None = None
     content_type: str = "application/json"
     repeatable: bool = False
+    silence: float | None = None
 
     @property
     def method(self) -> str:
         """The HTTP method of the verb."""
         return {"create": "POST", "patch": "PATCH", "delete": "DELETE"}.get(self.verb, "GET")
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which there is no further try."""
+        return math.inf if self.silence is None else self.silence
 
 
 class Connection:
@@ -91,7 +100,7 @@ class Connection:
         self._client.user_agent = names.OPERATOR
         self._metrics = metrics
         self._random = random
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._timeout = timeout
         self._first_delay = first_delay
 
     @classmethod
@@ -113,13 +122,13 @@ class Connection:
 
     async def read(self, request: Request, consume: Callable[[aiohttp.ClientResponse], Awaitable[T]]) -> T:
         """What `consume` makes of a successful answer; a repeatable request is tried up to four times."""
-        tries = TRIES if request.repeatable else 1
+        started, tries = time.monotonic(), TRIES if request.repeatable else 1
         for number in range(tries):
             try:
                 return await self._try(request, consume)
             except ApiRefusal as refusal:
                 delay = self._delay(refusal, number)
-                if delay is None or number == tries - 1:
+                if delay is None or number == tries - 1 or time.monotonic() - started >= request.patience:
                     raise
                 logger.debug("%s %s: %s; again in %.1f s", request.verb, request.resource, refusal, delay)
             await asyncio.sleep(delay)
@@ -166,9 +175,8 @@ class Connection:
             body=document,
             auth_settings=["BearerToken"],
         )
-        answer = await self._client.call_api(
-            method, url, header_params=headers, body=body, _request_timeout=self._timeout
-        )
+        timeout = aiohttp.ClientTimeout(total=self._timeout, connect=request.silence, sock_read=request.silence)
+        answer = await self._client.call_api(method, url, header_params=headers, body=body, _request_timeout=timeout)
         response: aiohttp.ClientResponse = answer.response
         return response
 

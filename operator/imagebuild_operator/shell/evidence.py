@@ -44,12 +44,16 @@ class Evidence:
         self._refusals = refusals
         self._clock = clock
         self._looked_up: set[str] = set()
-        self.changed()
+        self.changed(frozenset())
         self._fresh = False
 
-    def changed(self) -> None:
-        """The build was read or written: what was asked for the copy of before counts no more."""
-        self._fresh = True
+    def changed(self, known: frozenset[str]) -> None:
+        """The build was read or written: what was asked for the copy of before counts no more.
+
+        Args:
+            known: the Pods that were known when that was asked for; a younger one may be of a younger record.
+        """
+        self._fresh, self._known = True, known
         self._slot: Slot | None = None
         self._last_output: datetime | None = None
         self._log: str | None = None
@@ -64,10 +68,16 @@ class Evidence:
             return None
         return await self.read_build()
 
+    @property
+    def known_pods(self) -> frozenset[str]:
+        """The uids of the Pods that are known now."""
+        return frozenset(pod.uid for pod in self._store.pods(self._key))
+
     async def read_build(self) -> BuildView | None:
         """The build as it is stored now; None when it is gone."""
+        known = self.known_pods
         raw = await self._cluster.get_build(*self._key)
-        self.changed()
+        self.changed(known)
         if raw is None:
             self._store.drop_build(self._key)
             return None
@@ -78,7 +88,7 @@ class Evidence:
         return Observation(
             build=build,
             pods=self._store.pods(build.key),
-            fresh=self._fresh,
+            fresh=self._fresh and self.known_pods <= self._known,
             looked_up=frozenset(self._looked_up),
             slot=self._slot,
             superseded_by=self._admission.superseded_by(build.key),

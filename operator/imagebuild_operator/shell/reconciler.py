@@ -14,6 +14,7 @@ from imagebuild_operator.core.decisions import (
     DeletePod,
     Effect,
     Look,
+    Tell,
     Wait,
     WriteStatus,
 )
@@ -138,9 +139,13 @@ class Reconciler:
     def _rest(self, key: Key, build: BuildView, wait: Wait) -> None:
         if wait.after is not None:
             self._queue.add_after(key, wait.after)
-        elif build.at_rest:
+        elif build.at_rest and not self._has_pod(build):
             self._let_go(key)
             self._store.forget(key)
+
+    def _has_pod(self, build: BuildView) -> bool:
+        """Whether a Pod of it has still to go: should it not, that has to be told."""
+        return any(pod.live and pod.owner_uid == build.uid for pod in self._store.pods(build.key))
 
     def _let_go(self, key: Key) -> None:
         self._refusals.forget(key)
@@ -153,6 +158,9 @@ class Reconciler:
         match decision:
             case WriteStatus():
                 return await self._write(build, decision, evidence)
+            case Tell(pod_uid, announcement):
+                self._store.note_told(key, pod_uid, self._clock())
+                return ((build, announcement),)
             case CreatePod():
                 await self._create(key, decision)
             case DeletePod(name, uid):
@@ -166,6 +174,7 @@ class Reconciler:
         return ()
 
     async def _write(self, build: BuildView, decision: WriteStatus, evidence: Evidence) -> Iterable[_Told]:
+        known = evidence.known_pods
         try:
             raw = await self._cluster.write_status(
                 namespace=build.namespace,
@@ -182,7 +191,7 @@ class Reconciler:
                 self._unsure.add(build.key)
             raise
         self._store.see_build(raw)
-        evidence.changed()
+        evidence.changed(known)
         logger.info("Status written: %s", _summary(decision))
         if decision.result is not None:
             self._metrics.finished(decision.result)

@@ -7,6 +7,7 @@ copy could do harm. A finished build is forgotten, so memory follows the work, n
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from pydantic import ValidationError
 
@@ -151,7 +152,8 @@ class Store:
         elif known is None or version >= known.version:
             # A list says what came of asking: a Pod that is still there unasked has to be asked again.
             asked = known.view.delete_requested and not listed if known else False
-            pods.by_uid[view.uid] = _Entry(version, replace(view, delete_requested=asked))
+            told = known.view.told if known else None
+            pods.by_uid[view.uid] = _Entry(version, replace(view, delete_requested=asked, told=told))
         self._count(key)
         return key if known is not None or key in self._pods else None
 
@@ -176,6 +178,12 @@ class Store:
         entry = self._pods[key].by_uid.get(uid) if key in self._pods else None
         if entry is not None:
             entry.view = replace(entry.view, delete_requested=True)
+
+    def note_told(self, key: Key, uid: str, now: datetime) -> None:
+        """Remember that an Event tells of the Pod: each pass would post it anew."""
+        entry = self._pods[key].by_uid.get(uid) if key in self._pods else None
+        if entry is not None:
+            entry.view = replace(entry.view, told=now)
 
     def _count(self, key: Key) -> None:
         """Keep the standing of one build in step with its copies."""

@@ -12,7 +12,9 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, TypeVar
 
+from imagebuild_operator.api import names
 from imagebuild_operator.api.v1alpha1 import ImageBuildStatus
+from imagebuild_operator.core import groups
 from imagebuild_operator.core.decide import decide
 from imagebuild_operator.core.decisions import (
     AskSlot,
@@ -25,6 +27,8 @@ from imagebuild_operator.core.decisions import (
     FetchLog,
     FetchPod,
     FetchWarnings,
+    Look,
+    Tell,
     Wait,
     WriteStatus,
 )
@@ -90,12 +94,12 @@ class Server:
         self.in_flight: list[Callable[[], object]] = []
         self.written: list[Written] = []
         self.slots = True
+        # The concurrency groups that the build was given a slot in.
+        self.let_into: set[str] = set()
         self.superseded_run = 0
         self.refuse: tuple[int, str] | None = None
         self.log = ""
         self.made = 0
-        # Whether another operator may record a run between a look at the build and one at its Pods.
-        self.rivals = False
 
     # The build
 
@@ -177,6 +181,8 @@ class Server:
             raise ApiRefusal(status=self.refuse[0], reason="Refused", message=self.refuse[1])
         if name in self.pods:
             raise Conflict(status=409, reason="AlreadyExists", message=f"pods {name!r} already exists")
+        group = manifest["metadata"]["labels"].get(names.LABEL_CONCURRENCY_GROUP, "")
+        assert group in self.let_into, "a Pod in a group that its build was never let into"
         pod = copy.deepcopy(manifest)
         self.made += 1
         self.pods[name] = pod
@@ -196,7 +202,7 @@ class Server:
         """What an operator asks for: that a Pod goes. What a Pod is recorded by is older than the Pod."""
         run = ImageBuildStatus.model_validate(self.status).run
         recorded = run.pod_name if run is not None and run.completion_time is None and not self.deleted else None
-        assert name != recorded or self.rivals, "an operator deletes the Pod that its own record names"
+        assert name != recorded, "an operator deletes the Pod that the record names"
         self.ask_to_go(name, uid)
 
     def hide_for_a_moment(self, name: str) -> None:
@@ -239,12 +245,13 @@ def _owned(pod: JSON) -> bool:
 @dataclass
 class _Pass:
     fresh: bool = False
+    known: frozenset[str] = frozenset()
     looked_up: set[str] = field(default_factory=set)
     evidence: dict[str, Any] = field(default_factory=dict)
     steps: int = 0
 
-    def changed(self) -> None:
-        self.fresh, self.evidence = True, {}
+    def changed(self, known: frozenset[str]) -> None:
+        self.fresh, self.known, self.evidence = True, known, {}
 
 
 class Operator:
@@ -356,11 +363,14 @@ class Operator:
 
     def _read_build(self, gathered: _Pass, fault: Fault = Fault.NONE) -> BuildView | None:
         raw = self.server.call(self.server.get_build, fault)
-        gathered.changed()
+        gathered.changed(self._known())
         if raw is None:
             self.store.drop_build(KEY)
             return None
         return self.store.see_build(raw)
+
+    def _known(self) -> frozenset[str]:
+        return frozenset(pod.uid for pod in self.store.pods(KEY))
 
     def _observe(self, build: BuildView, gathered: _Pass) -> Observation:
         run = build.status.run
@@ -368,7 +378,7 @@ class Operator:
         return Observation(
             build=build,
             pods=self.store.pods(KEY),
-            fresh=gathered.fresh,
+            fresh=gathered.fresh and self._known() <= gathered.known,
             looked_up=frozenset(gathered.looked_up),
             superseded_by=NEWER if superseded else "",
             refusal=self.refusals.of(KEY),
@@ -379,28 +389,21 @@ class Operator:
         self._pass = None
         if wait.after is not None:
             self.wake_at = self.clock + timedelta(seconds=wait.after)
-        elif build is None or (build.status.phase is not None and build.status.phase.at_rest):
+        elif build is None or (build.at_rest and not self._has_pod()):
             self.refusals.forget(KEY)
             self.store.forget(KEY)
         return False
 
+    def _has_pod(self) -> bool:
+        return any(pod.live and pod.owner_uid == UID for pod in self.store.pods(KEY))
+
     def _execute(self, build: BuildView, decision: Decision, gathered: _Pass, fault: Fault) -> None:
-        server, evidence = self.server, gathered.evidence
+        server = self.server
         match decision:
-            case AskSlot():
-                evidence["slot"] = Slot(server.slots, 1, "" if server.slots else "waits, 1st in line")
-            case FetchBuild():
-                self._read_build(gathered, fault)
-            case FetchPod(name):
-                self._look_up(name, gathered, fault)
-            case FetchLog():
-                evidence["log"] = server.log if fault is Fault.NONE else ""
-            case FetchLastOutput(since=since):
-                evidence["last_output"] = since if fault is Fault.NONE else self.clock
-            case FetchWarnings():
-                evidence["warnings"] = ('secret "login" not found',)
             case WriteStatus(status):
                 self._write(build, status, gathered, fault)
+            case Tell(pod_uid):
+                self.store.note_told(KEY, pod_uid, self.clock)
             case CreatePod(name, manifest):
                 self._create(name, manifest, fault)
             case DeletePod(name, uid):
@@ -411,6 +414,31 @@ class Operator:
                 self._read_build(gathered)
             case Wait():
                 raise AssertionError("a wait is no effect")
+            case _:
+                self._find_out(build, decision, gathered, fault)
+
+    def _find_out(self, build: BuildView, at: Look, gathered: _Pass, fault: Fault) -> None:
+        evidence = gathered.evidence
+        match at:
+            case AskSlot():
+                evidence["slot"] = self._slot(build)
+            case FetchBuild():
+                self._read_build(gathered, fault)
+            case FetchPod(name):
+                self._look_up(name, gathered, fault)
+            case FetchLog():
+                evidence["log"] = self.server.log if fault is Fault.NONE else ""
+            case FetchLastOutput(since=since):
+                evidence["last_output"] = since if fault is Fault.NONE else self.clock
+            case FetchWarnings():
+                evidence["warnings"] = ('secret "login" not found',)
+
+    def _slot(self, build: BuildView) -> Slot:
+        if not self.server.slots:
+            return Slot(granted=False, turn=1, why="waits, 1st in line")
+        group = groups.wanted(build)
+        self.server.let_into.add(group)
+        return Slot(granted=True, turn=1, group=group)
 
     def _look_up(self, name: str, gathered: _Pass, fault: Fault) -> None:
         raw = self.server.call(lambda: self.server.get_pod(name), fault)
@@ -430,7 +458,7 @@ class Operator:
             self._read_build(gathered)
             return
         self.store.see_build(raw)
-        gathered.changed()
+        gathered.changed(self._known())
 
     def _witness(self, build: BuildView) -> str | None:
         """The digest that a Pod of the open run ended with, if this process knows of one."""

@@ -72,7 +72,7 @@ def test_a_cancel_ends_an_open_run_whatever_it_does(state: str) -> None:
     world = OPEN_RUNS[state]()
     writes, live = len(world.writes), len(world.live_pods())
     world.cancel("now")
-    assert world.step() == Wait()
+    assert world.step() == Wait(60.0 if live else None)
     assert stopped(world, Reason.CANCELLED)
     run = world.status["run"]
     assert (run["number"], run["reason"], world.status["lastHandledCancel"]) == (1, "Cancelled", "now")
@@ -284,7 +284,7 @@ def test_a_cancel_that_is_taken_away_again_changes_nothing() -> None:
     world.step()
     writes = len(world.writes)
     world.annotations = {}
-    assert world.step() == Wait()
+    assert world.step() == Wait(60.0), "for the Pod to go"
     assert len(world.writes) == writes
     assert world.status["lastHandledCancel"] == "now"
 
@@ -297,7 +297,7 @@ def test_a_newer_build_of_the_group_ends_an_open_run(state: str) -> None:
     world = OPEN_RUNS[state]()
     live = len(world.live_pods())
     world.superseded_by = NEWER
-    assert world.step() == Wait()
+    assert world.step() == Wait(60.0 if live else None)
     assert stopped(world, Reason.SUPERSEDED)
     assert NEWER in world.status["conditions"][0]["message"]
     assert [past["reason"] for past in world.status["history"]] == ["Superseded"]
@@ -305,6 +305,7 @@ def test_a_newer_build_of_the_group_ends_an_open_run(state: str) -> None:
     assert sum(action.startswith("delete") for action in world.actions) == (live if state != "suspended" else 1)
     writes = len(world.writes)
     world.superseded_by = ""
+    world.kubelet()
     assert world.step() == Wait()
     assert len(world.writes) == writes
 

@@ -39,6 +39,7 @@ STEPS: dict[str, int] = {
     "user requests": 10,
     "user cancels": 6,
     "user takes annotations away": 1,
+    "user moves it to another group": 4,
     "pod runs": 6,
     "pod waits": 2,
     "pod is gated": 3,
@@ -96,7 +97,6 @@ class Faulty(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.server = Server()
-        self.server.rivals = self.operators_at_once > 1
         self.operators = [Operator(self.server) for _ in range(self.operators_at_once)]
         self.tokens = 0
         self.digests = 0
@@ -137,6 +137,8 @@ class Faulty(RuleBasedStateMachine):
                 server.annotate({**server.annotations, CANCEL: f"token-{self.tokens}"})
             case "takes annotations away":
                 server.annotate({})
+            case "moves it to another group":
+                server.edit(concurrencyGroup=f"group-{self.tokens}")
             case _:
                 server.edit(**EDITS[does])
 
@@ -384,3 +386,21 @@ class TestAloneForLong(Alone.TestCase):  # type: ignore[misc, valid-type]
 @pytest.mark.soak
 class TestPairForLong(Pair.TestCase):  # type: ignore[misc, valid-type]
     settings = settings(max_examples=2500, stateful_step_count=80)
+
+
+def test_a_pod_that_lost_its_label_for_a_moment_is_not_taken_for_gone() -> None:
+    """The watch calls it a deletion; believing that would let the next run's Pod start beside it."""
+    machine = Alone()
+    for step in (
+        "operator crashes: POST UNANSWERED",
+        "user builds a",
+        "operator crashes: PATCH UNDONE",
+        "pods lose a label for a moment",
+        "operator looks",
+        "operator hears",
+        "operator looks: PATCH LATE",
+    ):
+        machine._happens(step, 0)
+    [pod] = machine.server.live_pods()
+    assert "deletionTimestamp" in pod["metadata"]
+    machine.teardown()

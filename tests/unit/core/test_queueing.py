@@ -206,6 +206,16 @@ def test_what_a_build_waits_for(limits: Limits, held: str, queue: str, asks: str
     assert why(made.obstacle(entry)) == told
 
 
+@pytest.mark.parametrize("leaving", [False, True])
+def test_of_a_build_whose_run_is_over_only_the_pod_is_waited_for(leaving: bool) -> None:
+    made = line(Limits(9), "", "1+g")
+    made.put(key("x"), None, Holding(key("x"), groups=frozenset({"g"}), leaving=leaving))
+    told = why(made.obstacle(made.waiting[key("1")]))
+    build = "build x of its concurrency group"
+    what = f"the Pod of {build} to go" if leaving else f"{build} to end"
+    assert told == f"waits, next in line, for {what}"
+
+
 def test_those_who_are_blocked_elsewhere_are_not_before_it() -> None:
     made = line(Limits(3, 2), "a/x+g a/y b/z+g", "a/1 a/2 b/1+g b/2+g c/1 b/3")
     assert made.obstacle(made.waiting[key("b/3")]) == Obstacle(2, limit=3)

@@ -220,7 +220,7 @@ def test_the_record_of_the_next_attempt_keeps_the_history_of_the_run() -> None:
     run = runs.recorded(world.build, Slot(granted=False), START)
     names = set()
     for _ in range(11):
-        run = runs.started(world.build, run, START)
+        run = runs.started(world.build, run, START, "")
         names.add(run.pod_name)
     assert len(names) == 11, "every attempt has a Pod of its own"
     assert [entry.number for entry in run.attempts or ()] == [11, 10, 9, 8, 7, 6, 5, 4]

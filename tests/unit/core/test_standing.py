@@ -9,7 +9,7 @@ from imagebuild_operator.core.observe import BuildView
 from imagebuild_operator.core.queueing import NOT_RECORDED, Holding, Waiting
 from imagebuild_operator.core.replacing import Groups
 from imagebuild_operator.core.standing import Member, standing
-from tests.unit.core.pod_documents import pod
+from tests.unit.core.pod_documents import DELETED, pod
 from tests.unit.core.world import UID, inline_spec
 
 KEY = ("ns", "web")
@@ -25,16 +25,20 @@ RUN: dict[str, Any] = {
 }
 POD = {"podName": "web-1-1"}
 RETRY = {"nextAttemptTime": "2026-01-01T00:01:00Z"}
+LET_IN = {"concurrencyGroup": "old"}
 DONE = {"completionTime": "2026-01-01T00:01:00Z"}
 RUNNING = pod(phase="Running")
+GOING = pod(phase="Running", metadata=DELETED)
 ENDED = pod(phase="Failed")
 OLDER = pod(phase="Running", metadata={"name": "web-0-1"})
 ANOTHER_S = pod(phase="Running", metadata={"ownerReferences": []})
 IN_GROUP = pod(phase="Running", metadata={"labels": {names.LABEL_CONCURRENCY_GROUP: "web"}})
 
 
-def view(run: dict[str, Any] | None, *, phase: str = "Pending", deleting: bool = False, **spec: Any) -> BuildView:
-    metadata = {"namespace": "ns", "name": "web", "uid": UID, "generation": 1, "resourceVersion": "1"}
+def view(
+    run: dict[str, Any] | None, *, phase: str = "Pending", deleting: bool = False, generation: int = 1, **spec: Any
+) -> BuildView:
+    metadata = {"namespace": "ns", "name": "web", "uid": UID, "generation": generation, "resourceVersion": "1"}
     if deleting:
         metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     status: dict[str, Any] = {"phase": phase}
@@ -110,6 +114,11 @@ def test_what_a_build_asks_with(build: BuildView | None, pods: Any, asks: Waitin
         (view({**RUN, **POD}, concurrencyGroup="g"), (IN_GROUP,), {"web"}),
         (view({**RUN, **POD}, concurrencyGroup="g"), (RUNNING,), set()),
         (view({**RUN, "podName": "web-2-1"}, concurrencyGroup="g"), (IN_GROUP,), {"web", "g"}),
+        (view({**RUN, **POD, **LET_IN}, concurrencyGroup="g"), (), {"old"}),
+        (view({**RUN, **POD, **LET_IN}), (), {"old"}),
+        (view({**RUN, **POD, **LET_IN}, concurrencyGroup="g"), (IN_GROUP,), {"web"}),
+        (view({**RUN, **POD, "concurrencyGroup": ""}, concurrencyGroup="g"), (), set()),
+        (view({**RUN, **POD}, generation=2, concurrencyGroup="g"), (), set()),
         (view({**RUN, **RETRY}, concurrencyGroup="g"), (IN_GROUP,), {"web"}),
         (view({**RUN, **DONE}, concurrencyGroup="g"), (IN_GROUP,), {"web"}),
     ],
@@ -122,7 +131,29 @@ def test_a_pod_keeps_the_group_busy_that_it_was_made_for(build: BuildView | None
 
 def test_the_slot_of_a_recorded_run_has_its_turn_and_priority() -> None:
     assert standing(KEY, view({**RUN, **POD}, priority=-3), ()).holding == Holding(KEY, 7, -3)
-    assert standing(KEY, view({**RUN, **POD, **DONE}, priority=2), (RUNNING,)).holding == Holding(KEY, 7, 2)
+    over = view({**RUN, **POD, **DONE}, priority=2)
+    assert standing(KEY, over, (RUNNING,)).holding == Holding(KEY, 7, 2, leaving=True)
+
+
+@pytest.mark.parametrize(
+    ("build", "pods", "leaving"),
+    [
+        (None, (RUNNING,), False),
+        (None, (GOING,), True),
+        (None, (GOING, OLDER), False),
+        (view(None), (OLDER,), True),
+        (view(RUN, deleting=True), (RUNNING,), True),
+        (view(RUN, phase="Suspended", suspend=True), (GOING,), True),
+        (view({**RUN, **RETRY}), (GOING,), False),
+        (view({**RUN, **POD}), (), False),
+        (view({**RUN, **POD}), (GOING,), False),
+        (view({**RUN, **POD, **DONE}), (RUNNING,), True),
+    ],
+)
+def test_when_only_a_pod_has_still_to_go(build: BuildView | None, pods: Any, leaving: bool) -> None:
+    held = standing(KEY, build, pods).holding
+    assert held is not None
+    assert held.leaving is leaving
 
 
 def test_which_turn_the_next_run_comes_after_and_who_waits_for_a_retry() -> None:
@@ -130,6 +161,23 @@ def test_which_turn_the_next_run_comes_after_and_who_waits_for_a_retry() -> None
     assert standing(KEY, view({**RUN, **POD}), (RUNNING,)).last_turn == 0
     assert standing(KEY, view({**RUN, **RETRY}), ()).backs_off
     assert not standing(KEY, view(RUN), ()).backs_off
+
+
+@pytest.mark.parametrize(
+    ("build", "keeps"),
+    [
+        (view({**RUN, **RETRY}), ""),
+        (view({**RUN, **RETRY}, concurrencyGroup="g"), "g"),
+        (view({**RUN, **RETRY, **LET_IN}, concurrencyGroup="g"), "old"),
+        (view({**RUN, **RETRY, **LET_IN}), "old"),
+        (view(RUN, concurrencyGroup="g"), ""),
+        (view({**RUN, **POD, **LET_IN}), ""),
+    ],
+)
+def test_a_back_off_keeps_the_group_of_its_attempt_and_asks_in_that_of_the_spec(build: BuildView, keeps: str) -> None:
+    found = standing(KEY, build, ())
+    assert found.keeps == keeps
+    assert found.asks.group == build.raw_spec.get("concurrencyGroup", "")
 
 
 @pytest.mark.parametrize(
@@ -145,6 +193,16 @@ def test_which_turn_the_next_run_comes_after_and_who_waits_for_a_retry() -> None
             view({**RUN, **RETRY}, concurrencyGroup="g", concurrencyPolicy="Replace"),
             Member("web", "g", SINCE, replaces=True),
         ),
+        (view({**RUN, **POD, **LET_IN}), Member("web", "old", SINCE, replaces=False)),
+        (
+            view({**RUN, **POD, **LET_IN}, concurrencyGroup="old", concurrencyPolicy="Replace"),
+            Member("web", "old", SINCE, replaces=True),
+        ),
+        (
+            view({**RUN, **POD, **LET_IN}, concurrencyGroup="g", concurrencyPolicy="Replace"),
+            Member("web", "old", SINCE, replaces=False),
+        ),
+        (view({**RUN, **RETRY, **LET_IN}, concurrencyGroup="g"), Member("web", "old", SINCE, replaces=False)),
         (view(RUN, concurrencyGroup="g", concurrencyPolicy="Replace", suspend=True), None),
         (view(RUN, concurrencyGroup="g", concurrencyPolicy="Replace", deleting=True), None),
     ],

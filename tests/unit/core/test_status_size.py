@@ -55,6 +55,7 @@ def fullest(letter: str) -> World:
         "attempt": 107,
         "attempts": [{"number": n, **attempt} for n in range(107, 99, -1)],
         "podName": "p" * 63,
+        "concurrencyGroup": "g" * 63,
         "retries": {"failures": 10, "disruptions": 3},
     }
     world.status["history"] = [{"number": n, **past} for n in range(99_998, 99_993, -1)]

@@ -12,7 +12,8 @@ LIMIT_RAISED = {"limits": {"memory": "4Gi"}}
 
 def suspended(world: World) -> World:
     world.edit(suspend=True)
-    assert world.step() == Wait()
+    live = bool(world.live_pods())
+    assert world.step() == Wait(60.0 if live else None)
     return world
 
 

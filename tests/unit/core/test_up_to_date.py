@@ -129,6 +129,7 @@ def test_a_cancelled_build_goes_too_and_an_unfinished_or_suspended_one_does_not(
     world.step()
     world.edit(suspend=True)
     world.step()
+    world.kubelet()
     world.pass_time(10**6)
     assert world.step() == Wait()
     world.cancel("now")

@@ -5,24 +5,29 @@ unique names, and deletion is asked for before it happens.
 """
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from imagebuild_operator.api import names
 from imagebuild_operator.api.v1alpha1 import Resources
+from imagebuild_operator.core import groups
 from imagebuild_operator.core.decide import decide
 from imagebuild_operator.core.decisions import (
+    Announcement,
     AskSlot,
     CreatePod,
     Decision,
     DeleteBuild,
     DeletePod,
+    Effect,
     FetchBuild,
     FetchLastOutput,
     FetchLog,
     FetchPod,
     FetchWarnings,
+    Look,
+    Tell,
     Wait,
     WriteStatus,
 )
@@ -85,6 +90,9 @@ class World:
         self.annotations: dict[str, str] = {}
         self.labels: dict[str, str] = {}
         self.deleted = False
+        self.deleting = False
+        self.told: list[Announcement] = []
+        self.told_at: dict[str, datetime] = {}
         self.status: JSON = {"observedGeneration": -1, "phase": "Pending"}
         self.pods: dict[str, JSON] = {}
         self.lost: dict[str, JSON] = {}
@@ -97,6 +105,7 @@ class World:
 
     @property
     def build(self) -> BuildView:
+        deleting = {"deletionTimestamp": format_time(self.now)} if self.deleting else {}
         return BuildView.parse(
             {
                 "metadata": {
@@ -107,6 +116,7 @@ class World:
                     "resourceVersion": str(self.version),
                     "annotations": self.annotations,
                     "labels": self.labels,
+                    **deleting,
                 },
                 "spec": self.spec,
                 "status": self.status,
@@ -197,7 +207,8 @@ class World:
     # What the operator does
 
     def observe(self, **gathered: Any) -> Observation:
-        pods = [PodView.parse(pod) for pod in self.pods.values()]
+        views = [PodView.parse(pod) for pod in self.pods.values()]
+        pods = [replace(view, told=self.told_at.get(view.uid)) for view in views]
         gone = [PodView.parse(pod, gone=True) for pod in self.lost.values()]
         return Observation(
             build=self.build,
@@ -223,26 +234,17 @@ class World:
             self._carry_out(decision, gathered)
         raise AssertionError(f"no rest: {self.actions[-8:]}")
 
-    def _carry_out(self, decision: Decision, gathered: dict[str, Any]) -> None:
+    def _carry_out(self, decision: Look | Effect, gathered: dict[str, Any]) -> None:
         match decision:
-            case AskSlot():
-                gathered["slot"] = Slot(self.slot, self.turn, "" if self.slot else self.why)
-            case FetchBuild():
-                gathered["fresh"] = True
-            case FetchPod(name):
-                gathered["looked_up"] |= {name}
-            case FetchLog():
-                gathered["log"] = self.log
-            case FetchLastOutput(since=since):
-                gathered["last_output"] = self.last_output or since
-            case FetchWarnings():
-                gathered["warnings"] = self.warnings
             case WriteStatus(status):
                 self.status = status.model_dump(by_alias=True, exclude_none=True, mode="json")
                 self.version += 1
                 self.writes.append(decision)
                 self.actions.append(f"status {status.phase}")
                 gathered.update(fresh=True, slot=None, log=None, last_output=None, warnings=None)
+            case Tell(pod_uid, announcement):
+                self.told.append(announcement)
+                self.told_at[pod_uid] = self.now
             case CreatePod(name, manifest):
                 self._create(name, manifest)
             case DeletePod(name, uid):
@@ -255,8 +257,24 @@ class World:
                 assert gathered["fresh"], "only what was just read is deleted"
                 self.deleted = True
                 self.actions.append("delete build")
-            case Wait():
-                raise AssertionError("a wait is no action")
+            case _:
+                self._find_out(decision, gathered)
+
+    def _find_out(self, at: Look, gathered: dict[str, Any]) -> None:
+        match at:
+            case AskSlot():
+                group = groups.wanted(self.build)
+                gathered["slot"] = Slot(self.slot, self.turn, "" if self.slot else self.why, group=group)
+            case FetchBuild():
+                gathered["fresh"] = True
+            case FetchPod(name):
+                gathered["looked_up"] |= {name}
+            case FetchLog():
+                gathered["log"] = self.log
+            case FetchLastOutput(since=since):
+                gathered["last_output"] = self.last_output or since
+            case FetchWarnings():
+                gathered["warnings"] = self.warnings
 
     def _create(self, name: str, manifest: JSON) -> None:
         if self.refuse is not None:

@@ -35,10 +35,12 @@ def settings_of(**changes: Any) -> PodSettings:
     return PodSettings(**{**members, **changes})
 
 
-def pod_of(spec: ImageBuildSpec, *, run: int = 3, attempt: int = 1, deadline: int = 3600, **settings: Any) -> Json:
+def pod_of(
+    spec: ImageBuildSpec, *, run: int = 3, attempt: int = 1, group: str = "", deadline: int = 3600, **settings: Any
+) -> Json:
     return build_pod(
         build=BUILD,
-        attempt=AttemptIdentity(run=run, attempt=attempt, pod_name=pod_name(BUILD.name, BUILD.uid, run, attempt)),
+        attempt=AttemptIdentity(run, attempt, pod_name(BUILD.name, BUILD.uid, run, attempt), group),
         spec=spec,
         settings=settings_of(**settings),
         deadline_seconds=deadline,

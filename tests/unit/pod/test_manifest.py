@@ -90,6 +90,12 @@ def test_whose_it_is_and_which_attempt() -> None:
     ]
 
 
+def test_it_is_in_the_group_that_the_attempt_was_let_into_whatever_the_spec_says() -> None:
+    spec = spec_of(concurrencyGroup="edited")
+    assert pod_of(spec, group="web")["metadata"]["labels"]["imagebuild.dev/concurrency-group"] == "web"
+    assert "imagebuild.dev/concurrency-group" not in pod_of(spec)["metadata"]["labels"]
+
+
 def test_what_holds_for_every_pod() -> None:
     spec = pod_of(spec_of(), deadline=1234)["spec"]
     assert spec["restartPolicy"] == "Never"

@@ -77,14 +77,14 @@ class Records:
     def _record(self, key: Key, slot: Slot) -> None:
         run = self._run(key) or {**RUN, "number": 1, "attempt": 0, "queuedTime": self._moment()}
         run = {**run, "turn": slot.turn}
-        run.pop("nextAttemptTime", None)
+        run = {name: value for name, value in run.items() if name not in ("nextAttemptTime", "concurrencyGroup")}
         if slot.granted:
             attempt = run["attempt"] + 1
-            run |= {"attempt": attempt, "podName": f"{key[1]}-1-{attempt}"}
+            run |= {"attempt": attempt, "podName": f"{key[1]}-1-{attempt}", "concurrencyGroup": slot.group}
             self.started.append(key)
         self._set(key, "Building" if slot.granted else "Queued", run)
         if slot.granted:
-            self._post(key, run["podName"])
+            self._post(key, run["podName"], slot.group)
 
     def end(self, key: Key) -> None:
         """Its run is over, and its Pod has ended if it had one."""
@@ -110,7 +110,8 @@ class Records:
         if key in self.pods:
             self._pod(key, phase="Failed")
         if run is not None:
-            run = {name: value for name, value in run.items() if name not in ("podName", "nextAttemptTime")}
+            gone = ("podName", "nextAttemptTime", "concurrencyGroup")
+            run = {name: value for name, value in run.items() if name not in gone}
             self._set(key, "Suspended", run)
         self.store.forget(key)
         self.admission.settle(key)
@@ -161,7 +162,7 @@ class Records:
         self.builds[key] = {"metadata": metadata, "spec": spec, "status": status}
         self.store.see_build(self.builds[key])
 
-    def _post(self, key: Key, name: str) -> None:
+    def _post(self, key: Key, name: str, group: str) -> None:
         self._version += 1
         owner = {
             "apiVersion": names.API_VERSION,
@@ -170,7 +171,6 @@ class Records:
             "uid": self.builds[key]["metadata"]["uid"],
             "controller": True,
         }
-        group = self.builds[key]["spec"].get("concurrencyGroup")
         self.pods[key] = {
             "metadata": {
                 "namespace": key[0],

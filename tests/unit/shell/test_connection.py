@@ -10,12 +10,27 @@ import yaml
 from aiohttp import web
 from kubernetes.aio.config import incluster_config
 
+from imagebuild_operator.shell import cluster as cluster_module
 from imagebuild_operator.shell.connection import Connection
 from imagebuild_operator.shell.metrics import Metrics
 from imagebuild_operator.shell.port import ApiRefusal
-from tests.unit.shell.api_stub import api_stub, hang_up, ok, status
+from tests.unit.shell.api_stub import Answer, api_stub, hang_up, ok, status
 
 POD = {"metadata": {"name": "web-1"}}
+
+
+def hanging(*, begins: bool = False) -> Answer:
+    """A server that says nothing, or nothing more."""
+
+    async def hang(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        if begins:
+            await response.prepare(request)
+            await response.write(b"2026-01-01")
+        await asyncio.sleep(30)
+        return response
+
+    return hang
 
 
 @pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
@@ -97,6 +112,51 @@ async def test_an_answer_that_never_comes_is_a_refusal_with_status_0() -> None:
         with pytest.raises(ApiRefusal) as caught:
             await cluster.create_pod("shop", POD)
         assert (caught.value.status, caught.value.message) == (0, "TimeoutError")
+
+
+@pytest.mark.parametrize("begins", [False, True])
+async def test_a_log_that_does_not_come_is_given_up_soon_and_not_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch, *, begins: bool
+) -> None:
+    monkeypatch.setattr(cluster_module, "LOG_SILENCE_SECONDS", 0.1)
+
+    async with api_stub(patience=60.0) as (stub, cluster):
+        stub.will(hanging(begins=begins), web.Response(text="too late\n"))
+        with pytest.raises(ApiRefusal) as caught:
+            await cluster.read_log("shop", "web-1", "build")
+        assert (caught.value.status, caught.value.reason) == (0, "SocketTimeoutError")
+        stub.answers.insert(0, hanging(begins=begins))
+        with pytest.raises(ApiRefusal, match="imeout"):
+            await cluster.last_output("shop", "web-1", "build")
+        assert len(stub.asked) == 2
+
+
+async def test_a_long_log_may_take_longer_than_its_silence_as_long_as_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cluster_module, "LOG_SILENCE_SECONDS", 2.0)
+
+    async def drips(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for number in range(9):
+            await response.write(f"line {number}\n".encode())
+            await asyncio.sleep(0.25)
+        return response
+
+    async with api_stub() as (stub, cluster):
+        stub.will(drips)
+        assert (await cluster.read_log("shop", "web-1", "build")).count("\n") == 9
+
+
+async def test_an_event_that_hangs_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_module, "EVENT_SILENCE_SECONDS", 0.1)
+    async with api_stub(patience=60.0) as (stub, cluster):
+        stub.will(hanging())
+        with pytest.raises(ApiRefusal) as caught:
+            await cluster.create_event("shop", {"kind": "Event"})
+        assert (caught.value.status, caught.value.reason) == (0, "SocketTimeoutError")
+        assert len(stub.asked) == 1
 
 
 async def test_an_answer_that_breaks_off_is_asked_for_again() -> None:

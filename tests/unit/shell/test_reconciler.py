@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from imagebuild_operator.api.names import Reason
+from imagebuild_operator.api.names import LABEL_CONCURRENCY_GROUP, Reason
 from imagebuild_operator.core.decide import decide
 from imagebuild_operator.core.decisions import AskSlot
 from imagebuild_operator.core.times import format_time
@@ -278,6 +278,7 @@ async def test_a_foreign_pod_of_the_name_is_a_conflict_and_holds_no_slot(cluster
     assert cluster.status()["failure"]["reason"] == Reason.NAME_CONFLICT
     assert cluster.asked("DELETE") == []
     assert cluster._pods[NAMESPACE, taken] == foreign
+    assert process.store.keys() == set(), "no watch would tell that it goes"
     assert process.admission.ask((NAMESPACE, "another")).granted, "a Pod of somebody else takes none of our slots"
     await process.stop()
 
@@ -809,3 +810,142 @@ async def test_a_retry_comes_before_the_newer_builds_of_its_group(cluster: FakeC
     cluster.end_pod(second)
     await process.settle()
     assert cluster.status("new")["phase"] == "Building"
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+@pytest.mark.parametrize("group", ["a", None])
+async def test_an_edit_of_the_group_between_the_record_and_the_pod_lets_nobody_in_who_has_not_asked(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, *, group: str | None, crashes: bool
+) -> None:
+    process = await Process(cluster).start()
+    create, asked_for = cluster.create_pod, asyncio.Event()
+
+    async def edited_meanwhile(*_: Any) -> Any:
+        monkeypatch.setattr(cluster, "create_pod", create)
+        cluster.apply(concurrencyGroup="b")
+        asked_for.set()
+        if crashes:
+            await asyncio.Event().wait()
+        raise ApiRefusal(status=503, reason="ServiceUnavailable", message="busy")
+
+    cluster.apply("other", concurrencyGroup="b")
+    await process.settle()
+    monkeypatch.setattr(cluster, "create_pod", edited_meanwhile)
+    cluster.apply(**({"concurrencyGroup": group} if group else {}))
+    await asyncio.wait_for(asked_for.wait(), 5)
+    if crashes:
+        await process.kill()
+        process = await Process(cluster).start()
+    await process.settle()
+    (pod,) = cluster.pods_of()
+    assert pod["metadata"]["labels"].get(LABEL_CONCURRENCY_GROUP) == group
+    cluster.end_pod(pod["metadata"]["name"])
+    await process.settle()
+    cluster.apply(**other_inputs("FROM other"))
+    await process.settle()
+    assert cluster.status()["phase"] == "Queued", "its next run waits for the one of its new group"
+    (others,) = cluster.pods_of("other")
+    cluster.end_pod(others["metadata"]["name"])
+    await process.settle()
+    assert cluster.status()["run"]["concurrencyGroup"] == "b"
+    await process.stop()
+
+
+async def test_a_retry_that_was_moved_to_another_group_keeps_its_old_one_until_it_asks(
+    cluster: FakeCluster, process: Process
+) -> None:
+    cluster.apply("old", concurrencyGroup="a")
+    cluster.apply("other", concurrencyGroup="b")
+    await process.settle()
+    cluster.apply("new", concurrencyGroup="a")
+    await process.settle()
+    cluster.remove_pod(cluster.status("old")["run"]["podName"])
+    await process.settle()
+    cluster.apply("old", concurrencyGroup="b")
+    await process.settle()
+    assert (cluster.status("old")["phase"], cluster.status("new")["phase"]) == ("Pending", "Queued")
+    cluster.now += timedelta(seconds=10)
+    process.look("old")
+    await process.settle()
+    assert (cluster.status("old")["phase"], cluster.status("new")["phase"]) == ("Queued", "Building")
+    cluster.end_pod(cluster.status("other")["run"]["podName"])
+    await process.settle()
+    assert cluster.status("old")["phase"] == "Building"
+
+
+# --- a Pod that does not go -----------------------------------------------------------------------------------------
+
+
+async def test_a_pod_that_outlives_its_run_is_told_of_once_and_its_build_is_kept_until_it_goes(
+    cluster: FakeCluster, process: Process
+) -> None:
+    cluster.apply(concurrencyGroup="g")
+    await process.settle()
+    cluster.apply("next", concurrencyGroup="g")
+    await process.settle()
+    cluster.cancel("now")
+    await process.settle()
+    assert cluster.status()["phase"] == "Cancelled"
+    assert process.store.build(KEY) is not None
+    cluster.requests.clear()
+    cluster.now += timedelta(seconds=60)
+    process.look()
+    process.look("next")
+    await process.settle()
+    assert cluster.requests.count("EVENT PodTerminating") == 1
+    assert (cluster.events[-1]["type"], cluster.events[-1]["regarding"]["name"]) == ("Warning", "web")
+    told = "Run 1 waits, next in line, for the Pod of build web of its concurrency group to go."
+    assert cluster.status("next")["conditions"][0]["message"] == told
+    cluster.requests.clear()
+    for _ in range(12):
+        cluster.now += timedelta(minutes=5)
+        await process.resync.once()
+        await process.settle()
+    assert set(cluster.requests) == {"LIST-BUILDS ", "LIST-PODS "}, "each look would post it anew"
+    cluster.now += timedelta(minutes=5)
+    process.look()
+    await process.settle()
+    assert cluster.requests[-1] == "EVENT PodTerminating", "the one of before is gone by now"
+    assert cluster.events[-1]["metadata"] == cluster.events[-2]["metadata"]
+    cluster.remove_leaving_pods()
+    await process.settle()
+    assert process.store.build(KEY) is None
+    assert cluster.status("next")["phase"] == "Building"
+
+
+async def test_a_new_process_tells_of_a_pod_that_outlived_its_run(cluster: FakeCluster) -> None:
+    process = await Process(cluster).start()
+    await started(cluster, process)
+    cluster.cancel("now")
+    await process.settle()
+    await process.kill()
+    process = await Process(cluster).start()
+    await process.settle()
+    cluster.requests.clear()
+    process.look()
+    await process.settle()
+    assert cluster.requests == [], "it may still go in time"
+    cluster.now += timedelta(seconds=60)
+    for _ in range(3):
+        await process.resync.once()
+        await process.settle()
+    assert set(cluster.requests) == {"LIST-BUILDS ", "LIST-PODS ", "EVENT PodTerminating"}
+    assert cluster.requests.count("EVENT PodTerminating") == 1
+    cluster.remove_leaving_pods()
+    await process.settle()
+    assert process.store.keys() == set()
+    await process.stop()
+
+
+async def test_of_a_build_that_is_gone_nothing_is_told_though_its_pod_stays(
+    cluster: FakeCluster, process: Process
+) -> None:
+    await started(cluster, process)
+    cluster.remove_build()
+    await process.settle()
+    cluster.requests.clear()
+    cluster.now += timedelta(seconds=60)
+    for _ in range(3):
+        await process.resync.once()
+        await process.settle()
+    assert set(cluster.requests) == {"LIST-BUILDS ", "LIST-PODS "}

@@ -145,6 +145,39 @@ def test_a_running_build_that_changes_its_group_does_not_run_beside_the_group() 
     assert not records.admission.ask(D).granted, "and so is that of the Pod which still runs"
 
 
+def test_a_pod_that_is_still_to_come_keeps_the_group_busy_that_let_it_in_though_it_was_edited() -> None:
+    records = queued(Limits(9), A, concurrencyGroup="web")
+    records.pods.pop(A)
+    records.apply(A, concurrencyGroup="api")
+    records.restart()
+    records.apply(B, concurrencyGroup="web")
+    records.apply(C, concurrencyGroup="api")
+    records.work()
+    assert records.running == [C]
+    assert records.answers[B].why == "waits, next in line, for build a of its concurrency group to end"
+    assert records.answers[C].group == "api"
+
+
+def test_a_retry_that_was_moved_to_another_group_waits_there_and_leaves_its_own_to_the_next() -> None:
+    records = queued(Limits(9), A, B, concurrencyGroup="web")
+    records.apply(C, concurrencyGroup="api")
+    records.work()
+    records.fail(A)
+    records.apply(A, concurrencyGroup="api")
+    records.woken.clear()
+    records.restart()
+    records.look(B)
+    assert not records.answers[B].granted, "the retry has not asked yet"
+    records.look(A)
+    assert records.answers[A].why == "waits, next in line, for build c of its concurrency group to end"
+    records.work()
+    assert records.running == [C, B]
+    records.end(C)
+    records.work()
+    assert records.running == [B, A]
+    assert records.answers[A].group == "api"
+
+
 def test_priority_decides_in_a_group_too_and_can_be_raised_in_the_line() -> None:
     records = queued(Limits(1), A, B, C)
     records.apply(C, priority=1)
