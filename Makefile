@@ -32,12 +32,17 @@ demo: venv ## a real cluster, the operator installed by Helm, one image built an
 demo-down: venv ## remove everything that `make demo` started
 	@$(PY) -m tests.demo down
 
+# Before the tests, whose timeouts are not made for builds of many minutes.
+.PHONY: programs
+programs: venv ## install and build what the tests run: packages, programs, base images
+	@$(PY) -m tests.cluster images
+
 .PHONY: test
-test: venv lint ## everything: lint, types, layers, unit, integration, e2e on a real cluster
+test: venv lint programs ## everything: lint, types, layers, unit, integration, e2e on a real cluster
 	@$(PY) -m pytest tests -m "not soak"
 
 .PHONY: soak
-soak: venv ## what takes longer than a minute of its own
+soak: venv programs ## what takes longer than a minute of its own
 	@$(PY) -m pytest tests -m soak
 
 .PHONY: check

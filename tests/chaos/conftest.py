@@ -2,19 +2,14 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
-from imagebuild_operator.api import names
+from tests import crd
 from tests.cluster import local_plane
-from tests.cluster.errors import ClusterError
 from tests.cluster.handle import ApiHandle
-from tests.cluster.process import wait_until
 
 FIGURES = pytest.StashKey[list[str]]()
-CRD = Path(__file__).resolve().parents[2] / "crds" / "imagebuilds.yaml"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,17 +34,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def plane() -> Iterator[ApiHandle]:
     """The API server; there are no controllers, no scheduler and no kubelet but ours."""
     with local_plane.control_plane() as handle:
-        handle.kubectl("apply", "--server-side", "-f", str(CRD))
-        assert wait_until(lambda: _served(handle), 30)
+        crd.install(handle)
         yield handle
-
-
-def _served(handle: ApiHandle) -> bool:
-    """Its own condition comes too early: lists of a new kind are refused until its storage is there."""
-    with suppress(ClusterError):
-        handle.get(names.PLURAL, "--all-namespaces")
-        return True
-    return False
 
 
 @pytest.fixture(scope="module")

@@ -2,23 +2,20 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
+from tests import crd
 from tests.cluster import local_plane
 from tests.cluster.handle import ApiHandle
 from tests.integration.imagebuilds import ImageBuilds
-
-CRD = Path(__file__).resolve().parents[2] / "crds" / "imagebuilds.yaml"
 
 
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[ApiHandle]:
     """The API server; there are no controllers and no kubelet, so Pods stay as they are written."""
     with local_plane.control_plane() as handle:
-        handle.kubectl("apply", "--server-side", "-f", str(CRD))
-        handle.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(CRD))
+        crd.install(handle)
         yield handle
 
 

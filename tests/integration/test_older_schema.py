@@ -17,20 +17,20 @@ from imagebuild_operator.core.queueing import Slot
 from imagebuild_operator.shell.cluster import KubernetesCluster
 from imagebuild_operator.shell.metrics import Metrics
 from imagebuild_operator.shell.port import Conflict
+from tests import crd
 from tests.cluster.handle import ApiHandle
 from tests.cluster.local_plane import control_plane as new_control_plane
-from tests.integration.conftest import CRD
 from tests.integration.imagebuilds import minimal
 from tests.unit.core.world import pod_settings
 
 
 def _older_crd(folder: Path) -> Path:
     """Our CRD as if spec.output.images had once not been required."""
-    crd: Any = yaml.safe_load(CRD.read_text())
-    spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
+    document: Any = yaml.safe_load(crd.CRD.read_text())
+    spec = document["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
     spec["output"].pop("required")
     file = folder / "older.yaml"
-    file.write_text(yaml.safe_dump(crd))
+    file.write_text(yaml.safe_dump(document))
     return file
 
 
@@ -38,12 +38,11 @@ def _older_crd(folder: Path) -> Path:
 def upgraded(tmp_path: Path) -> Iterator[ApiHandle]:
     """An API server with an object of the older schema, and the schema of today."""
     with new_control_plane() as plane:
-        plane.kubectl("apply", "--server-side", "-f", str(_older_crd(tmp_path)))
-        plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(CRD))
+        crd.install(plane, _older_crd(tmp_path))
         old = minimal()
         del old["spec"]["output"]["images"]
         plane.apply(old)
-        plane.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRD))
+        crd.install(plane)
         yield plane
 
 
