@@ -1,4 +1,5 @@
-# The operator's image: the controller, and what prepares a build's source inside its Pod (git, CA certificates, tar).
+# The operator's image: the controller, and what prepares a build's source inside its Pod (git with ssh and LFS, CA
+# certificates, tar).
 # Plain instructions only, so that docker, podman and kaniko build it alike. BASE_IMAGE: a Debian 12 or newer.
 ARG BASE_IMAGE=debian:12-slim
 
@@ -15,9 +16,10 @@ COPY operator/imagebuild_operator /opt/imagebuild-operator/imagebuild_operator
 RUN /opt/venv/bin/python3 -m compileall -q /opt/imagebuild-operator
 
 FROM ${BASE_IMAGE}
-RUN { command -v python3 && command -v git && command -v tar && test -s /etc/ssl/certs/ca-certificates.crt; } >/dev/null \
+RUN { command -v python3 && command -v git && command -v ssh && command -v git-lfs && command -v tar \
+      && test -s /etc/ssl/certs/ca-certificates.crt; } >/dev/null \
     || { apt-get update \
-         && apt-get install --yes --no-install-recommends python3 git ca-certificates tar \
+         && apt-get install --yes --no-install-recommends python3 git openssh-client git-lfs ca-certificates tar \
          && apt-get clean && rm -rf /var/lib/apt/lists/*; }
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/imagebuild-operator /opt/imagebuild-operator

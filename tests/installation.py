@@ -149,7 +149,11 @@ def install(cluster: ClusterHandle, image: tuple[str, str], values: Mapping[str,
     repository, tag = image
     chosen: dict[str, Any] = {
         "image": {"repository": repository, "tag": tag},
-        "executor": {"image": executor_image(cluster), "variant": "chainguard"},
+        "executor": {
+            "image": executor_image(cluster),
+            "variant": "chainguard",
+            "allowedArguments": ["--single-snapshot"],
+        },
         **(values or {}),
     }
     file = cluster.paths.config / "values.json"

@@ -4,8 +4,6 @@ The Helm chart sets the variables from its values; `docs/reference/settings.md` 
 two differ.
 """
 
-import json
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
@@ -13,17 +11,19 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from imagebuild_operator.api.v1alpha1 import Resources
-from imagebuild_operator.core.durations import parse_duration
-from imagebuild_operator.pod.settings import PodSettings
+from imagebuild_operator.pod.settings import PodSettings, Proxy
+from imagebuild_operator.setting_values import (
+    BoundedResources,
+    Duration,
+    Flags,
+    Hosts,
+    Keep,
+    Limit,
+    Namespaces,
+    ProxyAddress,
+)
 
 PREFIX: Final = "IMAGEBUILD_"
-# A variable that is empty counts as absent, so "not at all" needs a word of its own.
-NEVER: Final = "never"
-
-# RFC 1123 label, as the API server asks of a namespace's name.
-_NAMESPACE: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-# apimachinery's resource.Quantity without a sign, as the schema asks of `spec.resources`.
-_QUANTITY: Final = re.compile(r"([0-9]+|[0-9]+\.[0-9]*|\.[0-9]+)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?[0-9]+)?")
 
 BUILD_RESOURCES: Final = Resources(
     requests={"cpu": "250m", "memory": "512Mi", "ephemeral-storage": "1Gi"},
@@ -39,61 +39,12 @@ class SettingsError(Exception):
     """At least one setting is missing or wrong; the text has one line for each, naming its variable."""
 
 
-def _namespaces(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    found = tuple(dict.fromkeys(name for part in value.split(",") if (name := part.strip())))
-    for name in found:
-        if not _NAMESPACE.fullmatch(name):
-            raise ValueError(f"{name!r} is not the name of a namespace; separate names by commas")
-    return found
-
-
-def _limit(value: Any) -> Any:
-    return None if value in (0, "0") else value
-
-
-def _seconds(value: Any) -> Any:
-    return parse_duration(value) if isinstance(value, str) else value
-
-
-def _keep(value: Any) -> Any:
-    return None if value == NEVER else _seconds(value)
-
-
-def _resources(value: Any) -> Any:
-    if isinstance(value, Resources):
-        return value
-    try:
-        document = json.loads(value)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"is not JSON: {error}") from error
-    if not isinstance(document, dict) or not document.keys() <= {"requests", "limits"}:
-        raise ValueError('must be a JSON object with the members "requests" and "limits" only')
-    for part, amounts in document.items():
-        if not isinstance(amounts, dict):
-            raise ValueError(f'"{part}" must be an object of amounts by resource')
-        for resource, amount in amounts.items():
-            if isinstance(amount, bool) or not isinstance(amount, int | str) or not _QUANTITY.fullmatch(str(amount)):
-                raise ValueError(f'"{part}.{resource}" must be a Kubernetes quantity such as 500m or 2Gi')
-    if missing := {"memory", "ephemeral-storage"} - document.get("limits", {}).keys():
-        # Every build is bounded: these are the bounds of a build that names none itself.
-        raise ValueError(f'"limits" must contain {" and ".join(sorted(missing))}')
-    return document
-
-
-Duration = Annotated[float, BeforeValidator(_seconds), Field(ge=1, le=8760 * 3600)]
-Limit = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_limit)]
-Keep = Annotated[Annotated[float, Field(ge=0, le=8760 * 3600)] | None, BeforeValidator(_keep)]
-BoundedResources = Annotated[Resources, BeforeValidator(_resources)]
-
-
 class Settings(BaseSettings):
     """What the platform team decides, for all builds; durations in seconds."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
-    watch_namespaces: Annotated[tuple[str, ...], BeforeValidator(_namespaces)] = Field(
+    watch_namespaces: Namespaces = Field(
         default=(), description="Namespaces to watch, separated by commas; empty means all."
     )
     workers: int = Field(default=16, ge=1, le=256, description="How many builds are looked at at the same time.")
@@ -117,6 +68,11 @@ class Settings(BaseSettings):
     executor_variant: Literal["osscontainertools", "chainguard", "google"] = Field(
         default="osscontainertools",
         description="Whose executor that image is: osscontainertools, chainguard or google.",
+    )
+    allowed_executor_arguments: Flags = Field(
+        default=(),
+        description="Flags that `spec.executor.extraArgs` may have, with their dashes and separated by commas; empty "
+        "means none.",
     )
     resources: BoundedResources = Field(
         default=BUILD_RESOURCES,
@@ -143,7 +99,13 @@ class Settings(BaseSettings):
         description="false runs build Pods in user namespaces of their own, where all nodes can; unset leaves it to "
         "Kubernetes.",
     )
-    image_volumes: bool = Field(default=False, description="Whether the cluster mounts images as volumes.")
+    image_volumes: bool = Field(
+        default=False,
+        description="Whether nodes mount images as volumes, so that `spec.source.oci.image` need not be fetched.",
+    )
+    http_proxy: ProxyAddress = Field(default="", description="Proxy of build Pods for http, a URL; empty means none.")
+    https_proxy: ProxyAddress = Field(default="", description="Proxy of build Pods for https, a URL; empty means none.")
+    no_proxy: Hosts = Field(default="", description="Hosts that build Pods reach without a proxy, separated by commas.")
     keep_succeeded_pods: Keep = Field(
         default=3600.0,
         description="How long the Pod of a successful attempt is kept, as a Go duration; 0s removes it at once, never "
@@ -185,6 +147,9 @@ class Settings(BaseSettings):
             resources=self.resources,
             source_resources=self.source_resources,
             host_users=self.host_users,
+            proxy=Proxy(self.http_proxy, self.https_proxy, self.no_proxy),
+            allowed_arguments=self.allowed_executor_arguments,
+            image_volumes=self.image_volumes,
         )
 
 

@@ -70,12 +70,17 @@ def test_the_operator_reads_what_the_values_say(helm: Helm) -> None:
                 "watchNamespaces": ["shop", "blog"],
                 "workers": 7,
                 "limits": {"maxConcurrentBuilds": 0, "maxConcurrentBuildsPerNamespace": 3},
-                "executor": {"image": "registry.example.com/kaniko:v1.25.16", "variant": "chainguard"},
+                "executor": {
+                    "image": "registry.example.com/kaniko:v1.25.16",
+                    "variant": "chainguard",
+                    "allowedArguments": ["--single-snapshot", "--use-new-run"],
+                },
                 "build": {
                     "hostUsers": False,
                     "timeout": "90m",
                     "retryLimit": 0,
                     "resources": {"limits": {"memory": "3Gi"}},
+                    "proxy": {"httpProxy": "http://proxy.example.com:3128", "noProxy": ".svc, registry.example.com"},
                 },
                 "cleanup": {"succeededPodsAfter": "0s", "failedPodsAfter": "never"},
                 "log": {"level": "debug"},
@@ -89,6 +94,9 @@ def test_the_operator_reads_what_the_values_say(helm: Helm) -> None:
     assert (settings.retry_limit, settings.keep_succeeded_pods, settings.keep_failed_pods) == (0, 0.0, None)
     assert settings.executor_image == "registry.example.com/kaniko:v1.25.16"
     assert settings.executor_variant == "chainguard"
+    assert settings.allowed_executor_arguments == ("--single-snapshot", "--use-new-run")
+    assert (settings.http_proxy, settings.https_proxy) == ("http://proxy.example.com:3128", "")
+    assert settings.no_proxy == ".svc,registry.example.com"
     assert (settings.host_users, settings.timeout, settings.log_level) == (False, 5400.0, "DEBUG")
     assert settings.resources.limits == {"memory": "3Gi", "ephemeral-storage": "10Gi"}
 

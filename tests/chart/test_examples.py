@@ -1,13 +1,14 @@
 import os
+import re
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import yaml
 from pydantic import BaseModel
 
-from imagebuild_operator.api.names import API_VERSION, KIND
+from imagebuild_operator.api.names import ANNOTATION_REQUESTED_AT, API_VERSION, KIND
 from imagebuild_operator.api.v1alpha1 import ImageBuild
 from tests.chart.paths import EXAMPLES
 
@@ -37,7 +38,7 @@ def unknown(written: Any, model: Any, path: str) -> list[str]:
 
 def test_they_are_numbered_without_a_gap() -> None:
     assert [file.name[:3] for file in FILES] == [f"{number:02}-" for number in range(1, len(FILES) + 1)]
-    assert len(FILES) == 5
+    assert len(FILES) == 11
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
@@ -72,3 +73,33 @@ def test_the_command_of_the_queue_makes_builds_of_one_group() -> None:
     assert [build["metadata"]["name"] for build in made] == ["web-app-main-17", "web-app-main-18"]
     assert {build["spec"]["concurrencyGroup"] for build in made} == {"web-app-main"}
     assert {build["spec"]["source"]["git"]["revision"] for build in made} == {"c" * 40}
+
+
+GITLAB: Final = EXAMPLES / "gitlab"
+VARIABLES: Final = {
+    "CI_COMMIT_REF_SLUG": "feature-cart",
+    "CI_COMMIT_SHA": "c" * 40,
+    "CI_JOB_ID": "170",
+    "CI_PIPELINE_ID": "17",
+    "CI_PROJECT_URL": "https://gitlab.example.com/shop/web",
+    "CI_REGISTRY_IMAGE": "registry.gitlab.example.com/shop/web",
+    "IMAGE_TAG": "latest",
+}
+
+
+def test_the_pipeline_fills_its_template_in() -> None:
+    job = yaml.safe_load((GITLAB / ".gitlab-ci.yml").read_text())["build-image"]
+    command = next(line for line in job["script"] if line.startswith("sed ")).partition("| kubectl")[0]
+    environment = {**os.environ, **VARIABLES}
+    done = subprocess.run(["sh", "-euc", command], cwd=GITLAB, env=environment, capture_output=True, check=True)
+    manifest = yaml.safe_load(done.stdout)
+    assert unknown(manifest["spec"], ImageBuild.model_validate(manifest).spec, "spec") == []
+    assert manifest["metadata"]["annotations"] == {ANNOTATION_REQUESTED_AT: "170"}
+    assert manifest["metadata"]["name"] == "web-17"
+    assert manifest["spec"]["source"]["git"]["url"] == "https://gitlab.example.com/shop/web.git"
+    assert manifest["spec"]["source"]["git"]["revision"] == "c" * 40
+    assert manifest["spec"]["concurrencyGroup"] == "feature-cart"
+    repository = VARIABLES["CI_REGISTRY_IMAGE"]
+    assert manifest["spec"]["output"]["images"] == [f"{repository}:latest", f"{repository}:$(commit)"]
+    assert manifest["spec"]["cache"]["repository"] == f"{repository}/cache"
+    assert re.findall(r"[$][A-Z]", str(manifest)) == []

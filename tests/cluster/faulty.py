@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from . import settings
 from .control_plane import https_answers
 from .namespaces import Namespaces
+from .paths import ClusterPaths
 from .process import wait_ready
 from .registry import REGISTRY, Registry
 
@@ -56,6 +57,20 @@ class FaultyRegistry:
         wait_ready(process, lambda: https_answers(address, self.cluster.paths.ca, expected=(401,)))
 
 
+def proxy_command(paths: ClusterPaths, port: int, faults: Path) -> list[str]:
+    """The main registry's proxy at another port of the node."""
+    return [
+        sys.executable,
+        str(PROGRAM),
+        f"--listen={settings.NODE_ADDRESS}:{port}",
+        f"--upstream={settings.NODE_ADDRESS}:{REGISTRY.port}",
+        f"--ca={paths.ca}",
+        f"--faults={faults}",
+        f"--certificate={paths.pki}/servers.crt",
+        f"--key={paths.pki}/servers.key",
+    ]
+
+
 @contextlib.contextmanager
 def faulty_registry(cluster: ClusterHandle) -> Iterator[FaultyRegistry]:
     """The registry, healthy at first; one at a time."""
@@ -63,16 +78,7 @@ def faulty_registry(cluster: ClusterHandle) -> Iterator[FaultyRegistry]:
     faulty = FaultyRegistry(cluster, paths.config / "registry-faults.json")
     cluster.processes.remove(PROCESS)
     faulty.fail()
-    command = [
-        sys.executable,
-        str(PROGRAM),
-        f"--listen={settings.NODE_ADDRESS}:{settings.FAULTY_PORT}",
-        f"--upstream={settings.NODE_ADDRESS}:{REGISTRY.port}",
-        f"--ca={paths.ca}",
-        f"--faults={faulty.faults}",
-        f"--certificate={paths.pki}/servers.crt",
-        f"--key={paths.pki}/servers.key",
-    ]
+    command = proxy_command(paths, settings.FAULTY_PORT, faulty.faults)
     inside = Namespaces(cluster.processes.find("namespaces"))
     cluster.processes.add(inside.spawn(PROCESS, command, paths.log(PROCESS)))
     try:

@@ -6,22 +6,27 @@ import base64
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from .docker_hub import docker_hub
 from .errors import ClusterError
 from .faulty import FaultyRegistry, faulty_registry
+from .fileserver import FileServer, file_server
 from .gitserver import GitServer
+from .images import GOOGLE_IMAGE, make_google_executor
 from .nodes import Node
+from .object_stores import ObjectStores, object_stores
 from .paths import ClusterPaths
 from .process import ProcessTable
 from .programs import program
 from .registry import INSECURE, MIRROR, REGISTRY, Registry, docker_config
 from .second import second_node
+from .sshserver import SshServer, ssh_server
 
 
 def run_tool(
@@ -129,6 +134,28 @@ class ClusterHandle(ApiHandle):
     def faulty_registry(self) -> AbstractContextManager[FaultyRegistry]:
         """The main registry behind a proxy that fails as the test says, while the block runs."""
         return faulty_registry(self)
+
+    def docker_hub(self) -> AbstractContextManager[None]:
+        """The main registry under Docker Hub's name while the block runs."""
+        return docker_hub(self)
+
+    def file_server(self) -> AbstractContextManager[FileServer]:
+        """A web server for archives while the block runs."""
+        return file_server(self)
+
+    def object_stores(self, objects: Mapping[str, bytes]) -> AbstractContextManager[ObjectStores]:
+        """S3, Google Cloud Storage and Azure Blob Storage while the block runs, with these objects by key."""
+        return object_stores(self, objects)
+
+    def ssh_server(self) -> AbstractContextManager[SshServer]:
+        """The git server's repositories over ssh while the block runs."""
+        return ssh_server(self)
+
+    def google_executor(self) -> str:
+        """Reference of Google's own executor and warmer, which are built and pushed when they are first asked for."""
+        reference = f"{self.registry.host}/{GOOGLE_IMAGE.image.name}"
+        self.crane("push", str(make_google_executor()), reference)
+        return reference
 
     def pull_secret(self, name: str, *registries: Registry) -> dict[str, Any]:
         """A Secret of type kubernetes.io/dockerconfigjson with logins of the cluster's registries."""

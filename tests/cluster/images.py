@@ -23,7 +23,7 @@ from pathlib import Path
 from .errors import ClusterError
 from .layers import Entry, Image, write_layout, write_tar
 from .locks import locked
-from .programs import KANIKO, Say, program, say_on_stdout
+from .programs import KANIKO, KANIKO_GOOGLE, Family, Say, build_family, say_on_stdout
 from .settings import CACHE_FOLDER
 
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -83,11 +83,12 @@ def _busybox_files() -> dict[str, Entry]:
     return files
 
 
-def _kaniko_files() -> dict[str, Entry]:
+def _kaniko_files(family: Family) -> dict[str, Entry]:
     """The executor's image as its projects lay it out, see deploy/Dockerfile of any of them."""
+    programs = {program.name: family.binaries / program.name for program in family.programs}
     return {
         "kaniko": Entry(folder=True, mode=0o777),
-        "kaniko/executor": Entry(source=program("executor"), mode=0o755),
+        **{f"kaniko/{name}": Entry(source=file, mode=0o755) for name, file in programs.items()},
         "kaniko/.docker": Entry(folder=True, mode=0o755),
         "kaniko/ssl": Entry(folder=True, mode=0o755),
         "kaniko/ssl/certs": Entry(folder=True, mode=0o755),
@@ -175,9 +176,11 @@ BUSYBOX_IMAGE = Recipe(
     lambda: [_hash(BUSYBOX)],
     _from_files(_busybox_files),
 )
-KANIKO_IMAGE = Recipe(
-    Image(
-        "kaniko-executor:chainguard",
+
+
+def _kaniko_recipe(tag: str, family: Family) -> Recipe:
+    image = Image(
+        f"kaniko-executor:{tag}",
         entrypoint=("/kaniko/executor",),
         environment={
             "HOME": "/root",
@@ -188,10 +191,13 @@ KANIKO_IMAGE = Recipe(
             "DOCKER_CREDENTIAL_GCR_CONFIG": "/kaniko/.config/gcloud/docker_credential_gcr_config.json",
         },
         working_folder="/workspace",
-    ),
-    lambda: [KANIKO.key, _hash(CA_BUNDLE)],
-    _from_files(_kaniko_files),
-)
+    )
+    return Recipe(image, lambda: [family.key, _hash(CA_BUNDLE)], _from_files(lambda: _kaniko_files(family)))
+
+
+KANIKO_IMAGE = _kaniko_recipe("chainguard", KANIKO)
+# Made when a test asks for it.
+GOOGLE_IMAGE = _kaniko_recipe("google", KANIKO_GOOGLE)
 DEBIAN_IMAGE = Recipe(
     Image("debian:bookworm-python", command=("bash",), environment={"PATH": SHELL_PATH}),
     lambda: [*DEBIAN_PACKAGES, _package_sources(), *_apt_settings(), _pip_settings(), _hash(CA_BUNDLE)],
@@ -203,3 +209,9 @@ RECIPES = (PAUSE, BUSYBOX_IMAGE, KANIKO_IMAGE, DEBIAN_IMAGE)
 def make_all(say: Say = say_on_stdout) -> dict[str, Path]:
     """Make what is missing in the cache; the OCI layout of each image by its name."""
     return {recipe.image.name: recipe.make(say) for recipe in RECIPES}
+
+
+def make_google_executor(say: Say = say_on_stdout) -> Path:
+    """The OCI layout of Google's own executor, its warmer beside it; building it takes a minute or two, once."""
+    build_family(KANIKO_GOOGLE, say)
+    return GOOGLE_IMAGE.make(say)

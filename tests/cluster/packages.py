@@ -6,7 +6,7 @@ import contextlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .errors import ClusterError
@@ -21,6 +21,7 @@ PACKAGES = (
     "docker-registry",
     "gcc",  # runc needs cgo
     "git",
+    "git-lfs",
     "iproute2",
     "iptables",
     "libc6-dev",
@@ -28,9 +29,12 @@ PACKAGES = (
     "lighttpd",
     "lighttpd-mod-openssl",
     "mmdebstrap",
+    "openssh-server",
     "pkg-config",
     "util-linux",  # nsenter and unshare
 )
+# What they start, by package.
+SERVICES = {"docker-registry": "docker-registry", "lighttpd": "lighttpd", "openssh-server": "ssh"}
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -67,17 +71,22 @@ def _apt(*arguments: str) -> None:
             raise ClusterError(f"{' '.join(command)} failed:\n{output.read()[-4000:]}")
 
 
+def install(packages: Sequence[str], say: Say = say_on_stdout) -> None:
+    """Install packages, and start none of their services."""
+    say(f"installing Debian packages: {' '.join(packages)} …")
+    _apt("update")
+    with _no_services():
+        _apt("install", "--yes", "--no-install-recommends", *packages)
+
+
 def install_missing(say: Say = say_on_stdout) -> None:
     """Install only what is missing, and leave none of its services running or enabled."""
     missing = sorted(set(PACKAGES) - _installed())
     if not missing:
         return
-    say(f"installing Debian packages: {' '.join(missing)} …")
-    _apt("update")
-    with _no_services():
-        _apt("install", "--yes", "--no-install-recommends", *missing)
-    for service in ("docker-registry", "lighttpd"):
+    install(missing, say)
+    for package, service in SERVICES.items():
         # A freshly installed service would start at the next boot; whoever had it before keeps it.
-        if service in missing:
+        if package in missing:
             with contextlib.suppress(FileNotFoundError):
                 subprocess.run(["systemctl", "disable", service], capture_output=True)

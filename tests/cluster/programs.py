@@ -112,6 +112,15 @@ HELM = Family(
     "helm", (Program("helm", "helm.sh/helm/v3/cmd/helm"),), ("helm.sh/helm/v3/internal/version.version=v3.22.0",)
 )
 CRANE = Family("crane", (Program("crane", "github.com/google/go-containerregistry/cmd/crane"),))
+# Built when a test asks for object stores, since the cluster is whole without them.
+S3 = Family("s3", (Program("versitygw", "github.com/versity/versitygw/cmd/versitygw"),))
+GCS = Family("gcs", (Program("fake-gcs-server", "github.com/fsouza/fake-gcs-server"),))
+
+# The last release of the project that the others continue: built when a test asks for it.
+KANIKO_GOOGLE = Family(
+    "kaniko-google",
+    tuple(Program(name, f"github.com/GoogleContainerTools/kaniko/cmd/{name}") for name in ("executor", "warmer")),
+)
 
 CONTROL_PLANE_FAMILIES = (KUBERNETES,)
 FAMILIES = (KUBERNETES, CONTAINERD, COREDNS, KANIKO, HELM, CRANE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -84,6 +84,8 @@ MIRROR = Registry(
 )
 INSECURE = Registry("insecure", settings.INSECURE_HOST, settings.INSECURE_PORT)
 REGISTRIES = (REGISTRY, MIRROR, INSECURE)
+# The main one with a second login, so that a test can tell who fetches from who pushes.
+PULLED = replace(REGISTRY, user=settings.PULL_USER, password=settings.PULL_PASSWORD)
 
 
 def docker_config(*registries: Registry) -> str:
@@ -113,7 +115,8 @@ def password_line(user: str, password: str) -> str:
 
 
 def write_files(paths: ClusterPaths, server: KeyPair) -> None:
-    _password_file(paths).write_text(password_line(settings.REGISTRY_USER, settings.REGISTRY_PASSWORD))
+    logins = ((settings.REGISTRY_USER, settings.REGISTRY_PASSWORD), (settings.PULL_USER, settings.PULL_PASSWORD))
+    _password_file(paths).write_text("".join(password_line(user, password) for user, password in logins))
     for registry in REGISTRIES:
         registry.write_files(paths, server)
     crane = paths.config / "crane"

@@ -30,7 +30,11 @@ REGISTRY_HOST = f"registry.{DOMAIN}"
 MIRROR_HOST = f"mirror.{DOMAIN}"
 INSECURE_HOST = f"insecure.{DOMAIN}"
 GIT_HOST = f"git.{DOMAIN}"
-HOST_NAMES = (REGISTRY_HOST, MIRROR_HOST, INSECURE_HOST, GIT_HOST)
+OBJECTS_HOST = f"objects.{DOMAIN}"
+FILES_HOST = f"files.{DOMAIN}"
+# Docker Hub's own name: nobody in the cluster reaches the real one, and a test has a registry answer to it.
+HUB_HOST = "index.docker.io"
+HOST_NAMES = (REGISTRY_HOST, MIRROR_HOST, INSECURE_HOST, GIT_HOST, OBJECTS_HOST, FILES_HOST, HUB_HOST)
 
 API_PORT = 16443
 ETCD_PORT = 12379
@@ -40,12 +44,28 @@ MIRROR_PORT = 15001
 INSECURE_PORT = 15002
 GIT_PORT = 15443
 FAULTY_PORT = 15009
+HUB_PORT = 443
+S3_PORT = 15010
+GCS_PORT = 15011
+AZURE_PORT = 15012
+FILES_PORT = 15013
+SSH_PORT = 15022
 
 # Logins of servers that only this machine can reach, and only while the cluster runs.
 REGISTRY_USER = "builder"
 REGISTRY_PASSWORD = "builder-password"
+PULL_USER = "puller"
+PULL_PASSWORD = "puller-password"
 GIT_USER = "reader"
 GIT_PASSWORD = "reader-password"
+GIT_TOKEN = "reader-token"
+FILES_USER = "downloader"
+FILES_PASSWORD = "downloader-password"
+FILES_TOKEN = "downloader-token"
+S3_KEY = "reader-key"
+S3_SECRET = "reader-secret"
+AZURE_ACCOUNT = "shop"
+AZURE_KEY = "cmVhZGVyLWFjY291bnQta2V5LW9mLTMyLWJ5dGVzLi4="
 
 # The machine-wide places: one cluster at a time, so one record and one cgroup. Unix sockets need paths
 # below 108 characters, which a state folder deep inside somebody's home cannot promise.

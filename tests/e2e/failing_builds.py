@@ -167,16 +167,18 @@ FAILING = (
     Failing(
         "wrong-password",
         registries(secretRefs=[{"name": "wrong-login"}]),
-        "BuildFailed",
-        r"exit code 1: error checking push permissions.*UNAUTHORIZED",
+        "RegistryAuthFailed",
+        r"refused the login of Secret wrong-login: error checking push permissions.*UNAUTHORIZED",
+        r"holds a login for this very host",
         exit_code=1,
         log=r"UNAUTHORIZED",
     ),
     Failing(
         "no-login",
         registries(secretRefs=None),
-        "BuildFailed",
-        r"exit code 1: error checking push permissions.*UNAUTHORIZED",
+        "RegistryAuthFailed",
+        r"refused access without a Secret: error checking push permissions.*UNAUTHORIZED",
+        r"Name a Secret .* in spec\.registries\.secretRefs",
         exit_code=1,
         log=r"UNAUTHORIZED",
     ),
@@ -205,7 +207,7 @@ FAILING = (
     Failing(
         "no-such-revision",
         git(revision="nowhere"),
-        "BuildFailed",
+        "RevisionNotFound",
         r"Revision nowhere not found: https://\S+/public/failures\.git has no such branch or tag",
         r"Check spec\.source\.git\.revision",
         exit_code=1,
@@ -213,7 +215,7 @@ FAILING = (
     Failing(
         "no-such-repository",
         git("public/nowhere"),
-        "BuildFailed",
+        "SourceNotFound",
         r"no git repository at https://\S+/public/nowhere\.git",
         r"Check spec\.source\.git\.url",
         exit_code=1,
@@ -221,7 +223,7 @@ FAILING = (
     Failing(
         "unknown-certificate",
         lambda team: {**git()(team), **registries(caBundle=None)(team)},
-        "BuildFailed",
+        "CertificateUnknown",
         r"The certificate of git\.imb\.test:15443 is not trusted",
         r"spec\.registries\.caBundle",
         exit_code=1,
@@ -229,7 +231,7 @@ FAILING = (
     Failing(
         "broken-certificate",
         ca("broken.crt"),
-        "BuildFailed",
+        "CABundleInvalid",
         r"ConfigMap bad-certificates, key broken\.crt: certificate 1 of 1 is broken",
         r"caBundle must name a key with PEM certificates",
         exit_code=1,
@@ -237,7 +239,7 @@ FAILING = (
     Failing(
         "no-certificate",
         ca("empty.crt"),
-        "BuildFailed",
+        "CABundleInvalid",
         r"ConfigMap bad-certificates, key empty\.crt: holds no PEM certificate",
         r"caBundle must name a key with PEM certificates",
         exit_code=1,

@@ -39,10 +39,10 @@ GIT = {"url": "https://git.imb.test:15443/public/app.git"}
         pytest.param(
             {"source": {"git": GIT, "inline": {"files": [FILE]}}},
             "spec.source",
-            "exactly one of git and inline must be set",
+            "exactly one of git, inline, ",
             id="two sources",
         ),
-        pytest.param({"source": {"subPath": "web"}}, "spec.source", "exactly one of git and inline", id="no source"),
+        pytest.param({"source": {"subPath": "web"}}, "spec.source", "exactly one of git, inline, ", id="no source"),
         pytest.param({"dockerfile": "../Dockerfile"}, "spec.dockerfile", "..", id="a Dockerfile above the context"),
         pytest.param(
             {"source": {"git": GIT, "subPath": "web/../.."}},

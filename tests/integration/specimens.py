@@ -18,18 +18,41 @@ FULL_SPEC: Document = {
             "url": "https://git.example.com:8443/acme/web.git",
             "revision": "refs/heads/release/1.2",
             "secretRef": {"name": "git-login"},
+            "submodules": True,
+            "lfs": False,
         },
         "subPath": "services/web",
     },
     "dockerfile": "docker/Dockerfile.prod",
     "target": "runtime",
-    "buildArgs": [{"name": "VERSION", "value": "1.2"}, {"name": "_empty", "value": ""}],
+    "buildArgs": [
+        {"name": "VERSION", "value": "1.2"},
+        {"name": "_empty", "value": ""},
+        {"name": "NPM_TOKEN", "valueFrom": {"secretKeyRef": {"name": "npm", "key": "token"}}},
+        {"name": "CHANNEL", "valueFrom": {"configMapKeyRef": {"name": "release", "key": "channel"}}},
+    ],
+    "secrets": [{"id": "aws.credentials", "secretKeyRef": {"name": "aws", "key": "credentials"}}],
     "output": {
-        "images": ["registry.example.com:5000/acme/web__ui/x-y.z:1.4_2", "acme/web", "localhost:5000/web"],
+        "images": [
+            "registry.example.com:5000/acme/web__ui/x-y.z:1.4_2",
+            "acme/web",
+            "localhost:5000/web:$(revisionSlug)-r$(run)",
+        ],
         "labels": {"org.opencontainers.image.source": "https://git.example.com/acme/web"},
+        "annotations": {"org.opencontainers.image.revision": "main"},
+        "compression": "zstd",
+        "reproducible": False,
+        "push": True,
+        "pushRetries": 0,
+        "skipPushCheck": True,
     },
     "registries": {
-        "secretRefs": [{"name": "push"}, {"name": "pull"}],
+        "secretRefs": [
+            {"name": "push"},
+            {"name": "pull", "type": "DockerConfig"},
+            {"name": "robot", "type": "BasicAuth", "registry": "registry.example.com:5000"},
+        ],
+        "cloud": ["google", "ecr", "acr"],
         "caBundle": {"configMapRef": {"name": "company-ca", "key": "ca.crt"}},
         "mirrors": [
             {
@@ -46,6 +69,7 @@ FULL_SPEC: Document = {
         "ttl": "168h",
         "copyLayers": True,
         "runLayers": False,
+        "baseImages": {"persistentVolumeClaim": {"claimName": "base-images"}},
     },
     "executor": {
         "image": f"registry.example.com/kaniko:v1.25.16@{DIGEST}",
@@ -53,6 +77,7 @@ FULL_SPEC: Document = {
         "version": "v1.25.16",
         "verbosity": "debug",
         "snapshotMode": "full",
+        "extraArgs": ["--single-snapshot", "--custom-platform=linux/arm64"],
     },
     "resources": RESOURCES,
     "sourceResources": RESOURCES,
@@ -92,6 +117,42 @@ INLINE: Document = {
         }
     }
 }
+ARCHIVE: Document = {
+    "http": {
+        "url": "https://files.example.com:8443/releases/web-1.4.2.tar.gz?download=1",
+        "sha256": DIGEST.removeprefix("sha256:"),
+        "secretRef": {"name": "files-login"},
+    }
+}
+STORES: tuple[Document, ...] = (
+    {
+        "s3": {
+            "bucket": "contexts",
+            "key": "shop/web 1+ü.tar.gz",
+            "endpoint": "http://minio.example.com:9000",
+            "region": "eu-central-1",
+            "secretRef": {"name": "s3-keys"},
+        }
+    },
+    {"gcs": {"bucket": "acme.example.com_contexts", "key": "web.tar", "secretRef": {"name": "gcs-key"}}},
+    {
+        "azureBlob": {
+            "url": "https://shop.blob.core.windows.net/contexts/web/1.tar.gz",
+            "secretRef": {"name": "azure-key"},
+        }
+    },
+)
+IN_CLUSTER: tuple[Document, ...] = (
+    {
+        "configMap": {
+            "name": "site",
+            "items": [{"key": "Dockerfile", "path": "docker/Dockerfile", "mode": 0o755}, {"key": "a", "path": "a..b"}],
+        }
+    },
+    {"persistentVolumeClaim": {"claimName": "data.1"}},
+    {"oci": {"image": f"registry.example.com:5000/a/b:1@{DIGEST}", "secretRef": {"name": "pull"}}},
+    {"oci": {"artifact": "acme/web"}},
+)
 CA_FROM_SECRET: Document = {"secretRef": {"name": "company-ca", "key": "ca.crt"}}
 
 FULL_STATUS: Document = {
@@ -142,7 +203,7 @@ FULL_STATUS: Document = {
     "image": f"registry.example.com/acme/web@{DIGEST}",
     "digest": DIGEST,
     "images": ["registry.example.com/acme/web:1.0"],
-    "source": {"commit": "0" * 40, "revision": "main"},
+    "source": {"commit": "0" * 40, "revision": "main", "digest": DIGEST},
     "lastHandledRequest": "again",
     "lastHandledCancel": "stop",
     "history": [

@@ -7,9 +7,19 @@ import pytest
 import yaml
 
 from imagebuild_operator.api import crd
+from imagebuild_operator.api.source import ONE_KIND_RULE
 from imagebuild_operator.api.v1alpha1 import ImageBuild
 from tests.integration.imagebuilds import Document, ImageBuilds, with_fields
-from tests.integration.specimens import CA_FROM_SECRET, DIGEST, FULL_SPEC, FULL_STATUS, INLINE
+from tests.integration.specimens import (
+    ARCHIVE,
+    CA_FROM_SECRET,
+    DIGEST,
+    FULL_SPEC,
+    FULL_STATUS,
+    IN_CLUSTER,
+    INLINE,
+    STORES,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,6 +50,7 @@ def test_the_specimens_name_every_field() -> None:
     schema = crd.openapi_schema()["properties"]
     used = paths_in(FULL_SPEC, "spec") | paths_in(INLINE, "spec")
     used |= paths_in({"registries": {"caBundle": CA_FROM_SECRET}}, "spec")
+    used |= paths_in({"source": [ARCHIVE, *STORES, *IN_CLUSTER]}, "spec")
     assert fields_of(schema["spec"], "spec") - used == set()
     assert fields_of(schema["status"], "status") - paths_in(FULL_STATUS, "status") == set()
 
@@ -50,10 +61,30 @@ def test_the_full_example_is_stored_as_written_and_read_by_the_models(builds: Im
     ImageBuild.model_validate({"spec": spec, "status": FULL_STATUS})
 
 
+def from_secret(name: str) -> Document:
+    return {"name": name, "valueFrom": {"secretKeyRef": {"name": "npm", "key": "token"}}}
+
+
 ACCEPTED: dict[str, dict[str, Any]] = {
     "minimal": {},
     "inline": {"spec.source": INLINE["source"]},
+    **{f"{next(iter(source))} {number}": {"spec.source": source} for number, source in enumerate(IN_CLUSTER)},
+    "an archive": {"spec.source": ARCHIVE},
+    "an archive over plain http": {
+        "spec.source": {"http": {"url": "http://10.0.0.1/a.tar", "sha256": "0aF" * 21 + "1"}}
+    },
     "a CA from a Secret": {"spec.registries.caBundle": CA_FROM_SECRET},
+    **{
+        f"git at {url}": {"spec.source.git": {"url": url, "secretRef": {"name": "git-key"}}}
+        for url in (
+            "ssh://git.example.com/acme/web.git",
+            "ssh://git@git.example.com:2222/~me/web",
+            "ssh://git@[2001:db8::1]:22/acme/web.git",
+            "git@git.example.com:acme/web.git",
+            "git@git.example.com:/srv/web.git",
+            "acme_1.x@git:v3/acme/web",
+        )
+    },
     "a commit": {"spec.source.git.revision": "0123456789abcdef0123456789abcdef01234567"},
     "a tag with odd characters": {"spec.source.git.revision": "v1.0+build-1#7"},
     "files next to a folder of a like name": {
@@ -63,6 +94,13 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "spec.source": {"inline": {"files": [{"path": str(i), "content": "x" * 98304} for i in range(2)]}}
     },
     "a stage by number": {"spec.target": "0"},
+    "an argument by value under a name of the executor's": {"spec.buildArgs": [{"name": "PATH", "value": "/bin"}]},
+    "an argument like one of the executor's": {"spec.buildArgs": [from_secret("PATHS"), from_secret("MY_AWS_KEY")]},
+    "gzip and reproducible": {"spec.output.compression": "gzip", "spec.output.reproducible": True},
+    "base images without a layer cache": {
+        "spec.cache": {"runLayers": False, "baseImages": {"persistentVolumeClaim": {"claimName": "warm"}}}
+    },
+    "an argument with a value that looks like one": {"spec.executor": {"extraArgs": ["--a-b=--c d=\\$(e)"]}},
     "a year": {"spec.timeout": "8760h"},
     "a second": {"spec.timeout": "1s"},
     "fractions": {"spec.timeout": "0.5h"},
@@ -111,12 +149,12 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "two sources": (
         {"spec.source": FULL_SPEC["source"] | INLINE["source"]},
         "spec.source",
-        "exactly one of git and inline must be set",
+        ONE_KIND_RULE,
     ),
     "no source": (
         {"spec.source": {"subPath": "web"}},
         "spec.source",
-        "exactly one of git and inline must be set",
+        ONE_KIND_RULE,
     ),
     "source left out": ({"spec.source": None}, "spec.source", "Required value"),
     "no image": (images(), "spec.output.images", "should have at least 1 items"),
@@ -134,6 +172,71 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
         files({"path": "a/b"}, {"path": "a"}),
         "spec.source.inline.files",
         "a path is used both as a file and as a folder of another file: rename one of them",
+    ),
+    "key of a ConfigMap as file and folder": (
+        {
+            "spec.source": {
+                "configMap": {"name": "a", "items": [{"key": "x", "path": "a"}, {"key": "y", "path": "a/b"}]}
+            }
+        },
+        "spec.source.configMap.items",
+        "a path is used both as a file and as a folder of another file: rename one of them",
+    ),
+    "key of a ConfigMap outside": (
+        {"spec.source": {"configMap": {"name": "a", "items": [{"key": "x", "path": "../a"}]}}},
+        "spec.source.configMap.items[0].path",
+        PATH,
+    ),
+    "no keys of a ConfigMap": (
+        {"spec.source": {"configMap": {"name": "a", "items": []}}},
+        "spec.source.configMap.items",
+        "at least 1 items",
+    ),
+    **{
+        f"archive at {url}": (
+            {"spec.source": {"http": {"url": url, "sha256": "0" * 64}}},
+            "spec.source.http.url",
+            message,
+        )
+        for url, message in (
+            ("ftp://files.example.com/a.tgz", "must start with https://, or with http:// if sha256 is set"),
+            ("HTTPS://files.example.com/a.tgz", "must start with https://, or with http:// if sha256 is set"),
+            ("https://me:word@files.example.com/a.tgz", "must not hold credentials: put them in a Secret"),
+            ("http://token@files.example.com/a.tgz", "must not hold credentials: put them in a Secret"),
+            ("https:///a.tgz", "must be a URL with a host, without white space and without '#'"),
+            ("https://files.example.com/a.tgz#b", "must be a URL with a host, without white space and without '#'"),
+            ("https://files.example.com/a b.tgz", "must be a URL with a host, without white space and without '#'"),
+        )
+    },
+    "archive over plain http without a checksum": (
+        {"spec.source": {"http": {"url": "http://files.example.com/a.tgz"}}},
+        "spec.source.http.sha256",
+        "is needed with http://, where anybody on the way can change the archive",
+    ),
+    "a checksum with a prefix": (
+        {"spec.source": {"http": {"url": "https://files.example.com/a.tgz", "sha256": "sha256:" + "0" * 57}}},
+        "spec.source.http.sha256",
+        "must be 64 hexadecimal digits",
+    ),
+    "a checksum cut off": (
+        {"spec.source": {"http": {"url": "https://files.example.com/a.tgz", "sha256": "0" * 63}}},
+        "spec.source.http.sha256",
+        "should be at least 64 chars long",
+    ),
+    "an image that is an artifact": (
+        {"spec.source": {"oci": {"image": "acme/web", "artifact": "acme/web"}}},
+        "spec.source.oci",
+        "exactly one of image and artifact must be set",
+    ),
+    "neither image nor artifact": (
+        {"spec.source": {"oci": {"secretRef": {"name": "a"}}}},
+        "spec.source.oci",
+        "exactly one of image and artifact must be set",
+    ),
+    "context image with a scheme": (
+        {"spec.source": {"oci": {"image": "oci://acme/web"}}},
+        "spec.source.oci.image",
+        "must be [registry/]repository[:tag][@sha256:digest]",
     ),
     "too many files": (
         files(*({"path": f"f{i}"} for i in range(65))),
@@ -155,13 +258,49 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
         "spec.source.inline.files[0].mode",
         "less than or equal",
     ),
-    "http": ({"spec.source.git.url": "http://git.example.com/web"}, "spec.source.git.url", "must start with https://"),
-    "ssh": ({"spec.source.git.url": "git@git.example.com:web"}, "spec.source.git.url", "must start with https://"),
+    **{
+        f"git at {url}": (
+            {"spec.source.git": {"url": url, "secretRef": {"name": "git-key"}}},
+            "spec.source.git.url",
+            "must start with https:// or ssh://, or be user@host:path",
+        )
+        for url in ("http://git.example.com/web", "git://git.example.com/web", "file:///srv/web", "/srv/web.git")
+    },
+    **{
+        f"git at {url}": (
+            {"spec.source.git": {"url": url, "secretRef": {"name": "git-key"}}},
+            "spec.source.git.url",
+            "over ssh it must be ssh://[user@]host[:port]/path or user@host:path",
+        )
+        for url in (
+            "ssh://-oProxyCommand=x/web",
+            "ssh://git@-oProxyCommand=x/web",
+            "-git@git.example.com:web",
+            "git@-oProxyCommand=x:web",
+            "git@git.example.com:-web",
+            "ssh://git.example.com",
+            "ssh://git.example.com:port/web",
+            "git@git_host:web",
+        )
+    },
+    "ssh with a password": (
+        {"spec.source.git": {"url": "ssh://git:secret@git.example.com/web", "secretRef": {"name": "git-key"}}},
+        "spec.source.git.url",
+        "must not hold credentials",
+    ),
+    **{
+        f"no Secret for {url}": (
+            {"spec.source.git.url": url},
+            "spec.source.git.secretRef",
+            "is needed with ssh: a Secret of type kubernetes.io/ssh-auth, with the keys ssh-privatekey and known_hosts",
+        )
+        for url in ("ssh://git@git.example.com/web", "git@git.example.com:web")
+    },
     "credentials in the url": (
         {"spec.source.git.url": "https://me:secret@git.example.com/web"},
         "spec.source.git.url",
-        "must not hold credentials: put them in a Secret of type kubernetes.io/basic-auth and name it in "
-        "source.git.secretRef",
+        "must not hold credentials: put them in a Secret of type kubernetes.io/basic-auth (with ssh, "
+        "kubernetes.io/ssh-auth) and name it in source.git.secretRef",
     ),
     "url without a host": ({"spec.source.git.url": "https:///web"}, "spec.source.git.url", "must be a URL with a host"),
     "branch in the url": (
@@ -195,7 +334,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
         "spec.output.images",
         "the same reference stands there twice (no tag means latest): take one out",
     ),
-    "a label with a space": ({"spec.output.labels": {"a b": "c"}}, "spec.output.labels", "names of labels hold"),
+    "a label with a space": (
+        {"spec.output.labels": {"a b": "c"}},
+        "spec.output.labels",
+        "names of labels and annotations hold",
+    ),
     "not a duration": ({"spec.timeout": "soon"}, "spec.timeout", DURATION),
     "a duration without a unit": ({"spec.timeout": "60"}, "spec.timeout", DURATION),
     "no time at all": ({"spec.timeout": "0s"}, "spec.timeout", DURATION),
@@ -275,6 +418,86 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
         {"spec.buildArgs": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]},
         "spec.buildArgs[1]",
         "Duplicate value",
+    ),
+    "argument without a value": (
+        {"spec.buildArgs": [{"name": "A"}]},
+        "spec.buildArgs[0]",
+        "exactly one of value and valueFrom must be set",
+    ),
+    "argument with two values": (
+        {"spec.buildArgs": [{**from_secret("A"), "value": ""}]},
+        "spec.buildArgs[0]",
+        "exactly one of value and valueFrom must be set",
+    ),
+    "argument from two objects": (
+        {
+            "spec.buildArgs": [
+                {
+                    "name": "A",
+                    "valueFrom": {
+                        "secretKeyRef": {"name": "a", "key": "b"},
+                        "configMapKeyRef": {"name": "a", "key": "b"},
+                    },
+                }
+            ]
+        },
+        "spec.buildArgs[0].valueFrom",
+        "exactly one of secretKeyRef and configMapKeyRef must be set",
+    ),
+    **{
+        f"argument from a Secret as {name}": (
+            {"spec.buildArgs": [from_secret(name)]},
+            "spec.buildArgs[0].name",
+            "the executor itself reads one of this name: choose another name, or write the value as value",
+        )
+        for name in (
+            *("PATH", "HOME", "container", "DOCKER_CONFIG", "DOCKER_AUTH_CONFIG", "SSL_CERT_DIR", "GOMEMLIMIT"),
+            *("KANIKO_NO_PUSH", "FF_KANIKO_X", "BUILDER_OUTPUT", "AWS_SECRET_ACCESS_KEY", "GOOGLE_X", "AZURE_X"),
+            *("HTTP_PROXY", "no_proxy", "CI_REGISTRY_PASSWORD"),
+        )
+    },
+    "secret with a comma in its id": (
+        {"spec.secrets": [{"id": "a,src=/etc/passwd", "secretKeyRef": {"name": "a", "key": "b"}}]},
+        "spec.secrets[0].id",
+        "must be letters, digits, '.', '_' and '-', with a letter or digit first",
+    ),
+    "secret twice": (
+        {"spec.secrets": [{"id": "a", "secretKeyRef": {"name": name, "key": "b"}} for name in ("a", "b")]},
+        "spec.secrets[1]",
+        "Duplicate value",
+    ),
+    "secret from nowhere": ({"spec.secrets": [{"id": "a"}]}, "spec.secrets[0].secretKeyRef", "Required value"),
+    "an annotation with an equals sign": (
+        {"spec.output.annotations": {"a=b": "c"}},
+        "spec.output.annotations",
+        "names of labels and annotations hold",
+    ),
+    "compression of nobody": ({"spec.output.compression": "xz"}, "spec.output.compression", "supported values"),
+    "zstd and reproducible": (
+        {"spec.output.compression": "zstd", "spec.output.reproducible": True},
+        "spec.output.compression",
+        "a reproducible image has gzip layers only: take zstd or reproducible out",
+    ),
+    "too many pushes": ({"spec.output.pushRetries": 11}, "spec.output.pushRetries", "less than or equal to 10"),
+    "base images with the cache off": (
+        {"spec.cache": {"enabled": False, "baseImages": {"persistentVolumeClaim": {"claimName": "warm"}}}},
+        "spec.cache.baseImages",
+        "the executor looks there only with enabled: true; for base images without a layer cache set runLayers: false",
+    ),
+    "argument of the executor without dashes": (
+        {"spec.executor": {"extraArgs": ["single-snapshot"]}},
+        "spec.executor.extraArgs[0]",
+        "must be one flag with its value, --flag or --flag=value, e.g. --single-snapshot",
+    ),
+    "shorthand of an argument of the executor": (
+        {"spec.executor": {"extraArgs": ["-d=x"]}},
+        "spec.executor.extraArgs[0]",
+        "must be one flag with its value",
+    ),
+    "argument of the executor with a line break": (
+        {"spec.executor": {"extraArgs": ["--a=b\n--c"]}},
+        "spec.executor.extraArgs[0]",
+        "must be one flag with its value",
     ),
     "stage with a space": ({"spec.target": "my stage"}, "spec.target", "must be the name of a stage"),
     "name longer than a label value": (

@@ -56,7 +56,7 @@ def test_kubectl_explain_reads_like_documentation(control_plane: ApiHandle) -> N
     text = explained(control_plane, "imagebuild.spec.source.git")
     git = crd.openapi_schema()["properties"]["spec"]["properties"]["source"]["properties"]["git"]
     assert git["description"] in text
-    assert set(git["properties"]) == {"url", "revision", "secretRef"}
+    assert set(git["properties"]) == {"url", "revision", "secretRef", "submodules", "lfs"}
     for name, field in git["properties"].items():
         assert field["description"] in text, name
     assert "url <string> -required-" in text

@@ -13,6 +13,8 @@ from imagebuild_operator.config import (
     load_settings,
     variable,
 )
+from imagebuild_operator.pod.settings import Proxy
+from imagebuild_operator.pod.support import NEVER_ALLOWED
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 REQUIRED = {"IMAGEBUILD_OPERATOR_IMAGE": "ghcr.io/example/imagebuild-operator:0.1.0"}
@@ -59,6 +61,14 @@ def test_the_default_resources_always_bound_memory_and_storage() -> None:
         ("max_concurrent_builds_per_namespace", "3", 3),
         ("operator_image_pull_policy", "Always", "Always"),
         ("executor_variant", "chainguard", "chainguard"),
+        (
+            "allowed_executor_arguments",
+            "--single-snapshot, --use-new-run,,--use-new-run",
+            ("--single-snapshot", "--use-new-run"),
+        ),
+        ("http_proxy", "http://proxy.example.com:3128", "http://proxy.example.com:3128"),
+        ("https_proxy", "https://me:it@proxy.example.com/", "https://me:it@proxy.example.com/"),
+        ("no_proxy", ".svc, 10.0.0.0/8,", ".svc,10.0.0.0/8"),
         ("timeout", "1h30m", 5400.0),
         ("start_timeout", "90s", 90.0),
         ("retry_limit", "0", 0),
@@ -102,6 +112,12 @@ def test_reads_resources_as_json() -> None:
         ("keep_failed_pods", "9000h", "less than or equal to"),
         ("operator_image_pull_policy", "always", "'Always', 'IfNotPresent' or 'Never'"),
         ("executor_variant", "buildah", "'osscontainertools', 'chainguard' or 'google'"),
+        ("allowed_executor_arguments", "--single-snapshot=true", "'--single-snapshot=true' is not a flag without its"),
+        ("allowed_executor_arguments", "--tarPath", "'--tarPath' is not a flag"),
+        ("allowed_executor_arguments", "-d", "'-d' is not a flag"),
+        ("allowed_executor_arguments", "--use-new-run,--force", "--force can never be allowed"),
+        ("http_proxy", "proxy.example.com:3128", "must be the URL of a proxy, e.g. http://proxy.example.com:3128"),
+        ("https_proxy", "https://", "must be the URL of a proxy"),
         ("timeout", "90", "'90' is not a duration"),
         ("timeout", "10ms", "greater than or equal to 1"),
         ("start_timeout", "9000h", "less than or equal to"),
@@ -157,6 +173,20 @@ def test_pod_settings_are_the_part_about_pods() -> None:
     assert (pod.executor_image, pod.executor_variant) == ("kaniko:1", "osscontainertools")
     assert (pod.resources, pod.source_resources) == (BUILD_RESOURCES, SOURCE_RESOURCES)
     assert pod.host_users is False
+    assert (pod.allowed_arguments, pod.proxy.variables()) == ((), {})
+
+
+def test_pod_settings_have_proxies_and_allowed_arguments() -> None:
+    variables = {"HTTP_PROXY": "http://p:1", "NO_PROXY": "a, b", "ALLOWED_EXECUTOR_ARGUMENTS": "--use-new-run"}
+    pod = load_settings({**REQUIRED, **{f"IMAGEBUILD_{name}": text for name, text in variables.items()}}).pod_settings()
+    assert pod.allowed_arguments == ("--use-new-run",)
+    assert pod.proxy == Proxy(http="http://p:1", none="a,b")
+
+
+@pytest.mark.parametrize("flag", sorted(NEVER_ALLOWED))
+def test_what_the_operator_decides_can_never_be_allowed(flag: str) -> None:
+    [line] = refused(IMAGEBUILD_ALLOWED_EXECUTOR_ARGUMENTS=f"--single-snapshot,--{flag}")
+    assert f"--{flag} can never be allowed" in line
 
 
 def test_the_reference_has_a_row_for_each_setting() -> None:

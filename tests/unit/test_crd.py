@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, Field
 
 from imagebuild_operator.api import crd, names
+from imagebuild_operator.api.reasons import ATTEMPT_REASON_DOCS, REASON_DOCS
 from imagebuild_operator.api.schema import INT_OR_STRING, PRESERVE, rule, rules
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -236,9 +237,9 @@ def table_rows(file: str) -> list[list[str]]:
 
 
 def test_the_reference_of_reasons_is_what_the_code_says() -> None:
-    assert set(names.REASON_DOCS) == set(names.Reason)
-    assert set(names.ATTEMPT_REASON_DOCS) == set(names.AttemptReason)
-    docs = [*names.REASON_DOCS.items(), *names.ATTEMPT_REASON_DOCS.items()]
+    assert set(REASON_DOCS) == set(names.Reason)
+    assert set(ATTEMPT_REASON_DOCS) == set(names.AttemptReason)
+    docs = [*REASON_DOCS.items(), *ATTEMPT_REASON_DOCS.items()]
     expected = [[f"`{reason}`", doc.meaning, doc.who, doc.how] for reason, doc in docs]
     # What is tried again stands in a column of its own, which the tests of the documentation compare.
     assert [row[:-1] for row in table_rows("reasons.md")] == expected

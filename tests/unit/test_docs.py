@@ -12,6 +12,8 @@ from imagebuild_operator import config
 from imagebuild_operator.api import crd, names, v1alpha1
 from imagebuild_operator.core import decisions, inputs, observe, queueing, retry
 from imagebuild_operator.core.retry import FailureClass
+from imagebuild_operator.pod.executors import FLAGS
+from imagebuild_operator.pod.support import NEVER_ALLOWED
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES: Final = sorted(
@@ -22,7 +24,7 @@ CODE: Final = re.compile(r"`([^`\n]+)`")
 LINK: Final = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 # Words in CamelCase that are not ours: kinds, conditions and settings of Kubernetes and of what surrounds it.
-FOREIGN: Final = frozenset({"RuntimeDefault", "IfNotPresent", "UserNamespacesSupport"})
+FOREIGN: Final = frozenset({"RuntimeDefault", "IfNotPresent", "UserNamespacesSupport", "ImageVolume", "ReadWriteOnce"})
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
@@ -73,6 +75,7 @@ def our_words() -> set[str]:
         names.ConditionType,
         names.RunCause,
         names.ConcurrencyPolicy,
+        names.RegistrySecretType,
     )
     reasons = {member.value for enum in enums for member in enum}
     modules = (names, v1alpha1, config, decisions, observe, queueing)
@@ -106,7 +109,7 @@ def schema_has(path: str) -> bool:
 @each_page
 def test_every_field_exists(page: Path) -> None:
     text = page.read_text()
-    written = {path.rstrip(".") for path in re.findall(r"(?<![\w/.-])(?:spec|status)\.[a-z][A-Za-z.-]*", text)}
+    written = {path.rstrip(".") for path in re.findall(r"(?<![\w/.-])(?:spec|status)\.[a-z][A-Za-z0-9.-]*", text)}
     written |= set(re.findall(r"imagebuild\.(spec[A-Za-z.]*)", text))
     # Of the Pod, not of the ImageBuild.
     pods = {"status.phase"} | {path for path in written if path.startswith("spec.template")}
@@ -224,3 +227,43 @@ def test_the_reference_of_reasons_says_what_is_tried_again() -> None:
 def test_the_reference_of_names_has_the_causes_of_runs() -> None:
     table = rows(ROOT / "docs" / "reference" / "names.md", "## Causes")
     assert [row[0] for row in table] == [f"`{cause}`" for cause in names.RunCause]
+
+
+FLAGS_PAGE: Final = ROOT / "docs" / "how-to" / "from-kaniko-flags.md"
+
+
+def flags_in(cell: str) -> set[str]:
+    return set(re.findall(r"`--([A-Za-z-]+)", cell))
+
+
+def flags_below(heading: str) -> set[str]:
+    """The flags in the first column of a table."""
+    return set().union(*(flags_in(row[0]) for row in rows(FLAGS_PAGE, heading)))
+
+
+@pytest.mark.parametrize("row", rows(FLAGS_PAGE, "## Flags with a field"), ids=lambda row: row[0])
+def test_a_flag_with_a_field_is_one_that_is_passed_or_says_what_is_passed_in_its_place(row: list[str]) -> None:
+    flag, field, passed = row
+    assert re.search(r"`spec\.", field)
+    if passed.startswith("the same"):
+        assert flags_in(flag) <= FLAGS.keys()
+    else:
+        assert not flags_in(flag) & FLAGS.keys()
+        assert passed.startswith("nothing: ") or (flags_in(passed) and flags_in(passed) <= FLAGS.keys())
+
+
+def test_the_flags_that_the_operator_sets_and_those_for_extra_arguments_are_known() -> None:
+    extra = flags_below("## Flags for `extraArgs`")
+    assert flags_below("## Flags that the operator sets") <= FLAGS.keys()
+    assert extra <= FLAGS.keys() - NEVER_ALLOWED
+
+
+def test_a_flag_without_a_counterpart_is_never_passed_and_has_its_reason() -> None:
+    table = rows(FLAGS_PAGE, "## Flags without a counterpart")
+    assert not set().union(*(flags_in(flag) for flag, _ in table)) & FLAGS.keys()
+    assert [flag for flag, why in table if len(why) < 20] == []
+
+
+def test_the_page_about_flags_has_every_flag_that_is_known_or_refused() -> None:
+    headings = re.findall(r"^## Flags .+$", FLAGS_PAGE.read_text(), re.MULTILINE)
+    assert FLAGS.keys() | NEVER_ALLOWED <= set().union(*map(flags_below, headings))

@@ -8,13 +8,13 @@ from pydantic.alias_generators import to_camel
 from imagebuild_operator.api.schema import (
     DURATION,
     HOST,
-    IMAGE,
     INT_OR_STRING,
     OBJECT_KEY,
     OBJECT_NAME,
     PRESERVE,
     RELATIVE_PATH,
 )
+from imagebuild_operator.api.tags import IMAGE
 
 
 class Model(BaseModel):

@@ -1,6 +1,6 @@
 """What users decide about the build Pod: the executor in it, its resources, its place."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
@@ -20,10 +20,18 @@ from imagebuild_operator.api.schema import (
     NOT_OURS,
     PULLED_IMAGE,
     QUALIFIED_KEYS,
+    Schema,
     atomic_list,
     map_list,
     rule,
     rules,
+)
+
+_FLAG: Final[Schema] = rules(
+    rule(
+        "self.matches('^--[a-z][a-z0-9-]*(=[^[:cntrl:]]*)?$')",
+        "must be one flag with its value, --flag or --flag=value, e.g. --single-snapshot",
+    )
 )
 
 
@@ -61,6 +69,18 @@ class Executor(Model):
         default=None,
         description="How changed files are found after each step: redo (size, time, owner, mode), full (contents; "
         "slow) or time (may miss changes). Default: redo.",
+    )
+    extra_args: (
+        Annotated[
+            list[Annotated[str, StringConstraints(min_length=3, max_length=1024), Field(json_schema_extra=_FLAG)]],
+            Field(max_length=32),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="Further arguments of the executor, --flag or --flag=value, of those that the operator's setting "
+        "executor.allowedArguments lists. Default: none.",
+        json_schema_extra=atomic_list(),
     )
 
 

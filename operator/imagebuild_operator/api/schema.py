@@ -15,9 +15,9 @@ _PORT: Final = ":[0-9]{1,5}"
 _LABEL: Final = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
 # The first part of a reference is a registry only if it holds a dot or a port (go-containerregistry, pkg/name/
 # repository.go, which kaniko uses); anything else is a folder on Docker Hub, and folders are in lower case.
-_REGISTRY: Final = f"{_LABEL}(([.]{_LABEL})+({_PORT})?|{_PORT})/"
+REGISTRY: Final = f"{_LABEL}(([.]{_LABEL})+({_PORT})?|{_PORT})/"
 _FOLDER: Final = "[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*"
-_REPOSITORY: Final = f"({_REGISTRY})?{_FOLDER}(/{_FOLDER})*"
+REPOSITORY_FORM: Final = f"({REGISTRY})?{_FOLDER}(/{_FOLDER})*"
 _HOST: Final = f"{_LABEL}([.]{_LABEL})*({_PORT})?"
 
 
@@ -81,29 +81,16 @@ DURATION: Final[Schema] = rules(
     )
 )
 
-IMAGE: Final[Schema] = rules(
-    rule(
-        f"self.matches('^{_REPOSITORY}({_TAG})?$')",
-        "must be [registry/]repository[:tag] with the repository in lower case, without https:// and without a "
-        "digest, e.g. registry.example.com/shop/web:1.4.2",
-    ),
-    # go-containerregistry, pkg/name/repository.go: a repository has 2 to 255 characters.
-    rule(
-        f"!self.matches('^({_REGISTRY})?[a-z0-9]({_TAG})?$')",
-        "the repository must have at least two characters",
-    ),
-)
-
 PULLED_IMAGE: Final[Schema] = rules(
     rule(
-        f"self.matches('^{_REPOSITORY}({_TAG})?(@sha256:[0-9a-f]{{64}})?$')",
+        f"self.matches('^{REPOSITORY_FORM}({_TAG})?(@sha256:[0-9a-f]{{64}})?$')",
         "must be [registry/]repository[:tag][@sha256:digest] with the repository in lower case",
     )
 )
 
 REPOSITORY: Final[Schema] = rules(
     rule(
-        f"self.matches('^{_REPOSITORY}$')",
+        f"self.matches('^{REPOSITORY_FORM}$')",
         "must be [registry/]repository in lower case, without https:// and without a tag, "
         "e.g. registry.example.com/shop/web/cache",
     )
@@ -113,6 +100,14 @@ HOST: Final[Schema] = rules(
     rule(
         f"self.matches('^{_HOST}$')",
         "must be host[:port], without https:// and without a path, e.g. registry.example.com:5000",
+    )
+)
+
+ORIGIN: Final[Schema] = rules(
+    rule(
+        f"self.matches('^https?://{_HOST}$')",
+        "must be https://host[:port] (or http://, unencrypted), without a path and without a '/' at its end, "
+        "e.g. https://minio.example.com:9000",
     )
 )
 

@@ -1,81 +1,21 @@
-"""Where a build context comes from."""
+"""Where a build context comes from.
 
-from typing import Annotated
+Adding a kind means: its model, a member here, a row in `pod.sources`, and, where the init container has to fetch it, a
+plan in `pod.source_plans` and a row in `prepare.sources`.
+"""
 
-from pydantic import Field, StringConstraints
+from typing import Final
 
-from imagebuild_operator.api.fields import LocalObjectReference, Model, Path
-from imagebuild_operator.api.schema import map_list, rule, rules
+from pydantic import Field
+from pydantic.alias_generators import to_camel
 
-
-class GitSource(Model):
-    """A git repository, cloned shallow by the init container."""
-
-    url: Annotated[str, StringConstraints(min_length=9, max_length=2048)] = Field(
-        description="Address of the repository over https, without credentials, "
-        "e.g. https://github.com/acme/web.git. A private certificate authority goes to spec.registries.caBundle.",
-        json_schema_extra=rules(
-            rule("self.startsWith('https://')", "must start with https://"),
-            rule(
-                "!self.matches('^https://[^/]*@')",
-                "must not hold credentials: put them in a Secret of type kubernetes.io/basic-auth and name it in "
-                "source.git.secretRef",
-                reason="FieldValueForbidden",
-            ),
-            rule(
-                "isURL(self) && url(self).getHostname() != '' && !self.matches('[[:cntrl:] #]')",
-                "must be a URL with a host, without white space and without '#': a branch or tag goes to "
-                "source.git.revision",
-            ),
-        ),
-    )
-    revision: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = Field(
-        default=None,
-        description="Branch, tag, full reference (refs/...) or full commit (40 hexadecimal digits) to build. "
-        "Default: the repository's default branch. What was built is told in status.source.commit.",
-        json_schema_extra=rules(
-            rule(
-                "!self.startsWith('-') && !self.matches('[ ~^:?*\\\\[\\\\\\\\]|\\\\.\\\\.|@\\\\{|[[:cntrl:]]')",
-                "must be the name of a branch or tag, a reference, or a full commit: no white space, no leading "
-                "dash, none of ~^:?*[\\ and neither '..' nor '@{'",
-            )
-        ),
-    )
-    secret_ref: LocalObjectReference | None = Field(
-        default=None,
-        description="Secret of type kubernetes.io/basic-auth (keys username and password; a token is the password) "
-        "used to clone. Build steps never see it.",
-    )
-
-
-class InlineFile(Model):
-    """One file of an inline source."""
-
-    path: Path = Field(description="Path below the context, relative, e.g. Dockerfile or src/main.py.")
-    content: Annotated[str, StringConstraints(max_length=196608)] = Field(description="The file's text, as it is.")
-    mode: Annotated[int, Field(ge=0, le=511)] | None = Field(
-        default=None,
-        description="Permission bits, as an octal number in YAML (0755) or a decimal one in JSON (493). Default: 0644.",
-    )
-
-
-class InlineSource(Model):
-    """Files written in the manifest itself."""
-
-    files: Annotated[list[InlineFile], Field(min_length=1, max_length=64)] = Field(
-        description="The files of the context: at most 64, and 192 KiB in all.",
-        json_schema_extra=map_list("path")
-        | rules(
-            rule(
-                "self.map(f, size(bytes(f.content))).sum() <= 196608",
-                "all files together may hold 196608 bytes; put larger contexts in a git repository",
-            ),
-            rule(
-                "self.all(f, !self.exists(g, g.path.startsWith(f.path + '/')))",
-                "a path is used both as a file and as a folder of another file: rename one of them",
-            ),
-        ),
-    )
+from imagebuild_operator.api.fields import Model, Path
+from imagebuild_operator.api.schema import Schema, rule, rules
+from imagebuild_operator.api.source_files import ClaimSource, ConfigMapSource, InlineSource
+from imagebuild_operator.api.source_git import SSH_SECRET, GitSource
+from imagebuild_operator.api.source_http import HTTP_CHECKSUM, HttpSource
+from imagebuild_operator.api.source_objects import AzureBlobSource, GcsSource, S3Source
+from imagebuild_operator.api.source_oci import OciSource
 
 
 class Source(Model):
@@ -83,13 +23,56 @@ class Source(Model):
 
     git: GitSource | None = Field(
         default=None,
-        description="A git repository, fetched over https before the build starts: only the commit to build, "
+        description="A git repository, fetched over https or ssh before the build starts: only the commit to build, "
         "not the history before it.",
+        json_schema_extra=SSH_SECRET,
     )
     inline: InlineSource | None = Field(
         default=None, description="Files written in this manifest, for small builds without a repository."
+    )
+    config_map: ConfigMapSource | None = Field(
+        default=None,
+        description="Files held by a ConfigMap. What is in it may change without a run: ask for one by the annotation "
+        "imagebuild.dev/requestedAt, or name another ConfigMap.",
+    )
+    http: HttpSource | None = Field(
+        default=None,
+        description="An archive on a web server, tar or tar.gz, downloaded before the build starts.",
+        json_schema_extra=HTTP_CHECKSUM,
+    )
+    s3: S3Source | None = Field(
+        default=None, description="An archive in Amazon S3, or in a store that speaks its protocol, e.g. MinIO."
+    )
+    gcs: GcsSource | None = Field(default=None, description="An archive in Google Cloud Storage.")
+    azure_blob: AzureBlobSource | None = Field(default=None, description="An archive in Azure Blob Storage.")
+    oci: OciSource | None = Field(
+        default=None,
+        description="The files in an image or artifact of a registry, e.g. a folder that was pushed there.",
+        json_schema_extra=rules(
+            rule("has(self.image) != has(self.artifact)", "exactly one of image and artifact must be set")
+        ),
+    )
+    persistent_volume_claim: ClaimSource | None = Field(
+        default=None,
+        description="Files on a volume, which is mounted read-only. With subPath, build steps see that folder only.",
     )
     sub_path: Path | None = Field(
         default=None,
         description="Folder inside the source that is the build context, e.g. services/web. Default: its root.",
     )
+
+    @property
+    def kinds(self) -> int:
+        """How many of the members beside subPath are set: 1, unless it was stored under another schema."""
+        return sum(getattr(self, name) is not None for name in Source.model_fields if name != _ANYWHERE)
+
+
+_ANYWHERE: Final = "sub_path"
+_KINDS: Final = tuple(to_camel(name) for name in Source.model_fields if name != _ANYWHERE)
+_LISTED: Final = f"exactly one of {', '.join(_KINDS[:-1])} and {_KINDS[-1]}"
+
+ONE_KIND_RULE: Final = f"{_LISTED} must be set"
+ONE_KIND: Final[Schema] = rules(
+    rule(f"[{', '.join(f'has(self.{kind})' for kind in _KINDS)}].filter(x, x).size() == 1", ONE_KIND_RULE)
+)
+ONE_KIND_TOLD: Final = f"Where the build context comes from: {_LISTED}."

@@ -115,7 +115,7 @@ class PastRun(Model):
 
     number: int = Field(description="Number of the run.")
     cause: RunCause | None = Field(default=None, description="What started it.")
-    digest: Digest | None = Field(default=None, description="Digest of the image it pushed.")
+    digest: Digest | None = Field(default=None, description="Digest of the image it built.")
     reason: Word = Field(description="Why it ended: Succeeded, or the reason of its failure.")
     start_time: Time | None = Field(default=None, description="When its first attempt was recorded.")
     completion_time: Time = Field(description="When its result was recorded.")
@@ -142,6 +142,9 @@ class BuiltSource(Model):
     revision: Annotated[str, StringConstraints(max_length=256)] | None = Field(
         default=None, description="The revision it was asked for by."
     )
+    digest: Digest | None = Field(
+        default=None, description="Digest of an archive or image that was fetched as source, sha256:..."
+    )
 
 
 class ImageBuildStatus(Model):
@@ -163,9 +166,10 @@ class ImageBuildStatus(Model):
         default=None, description="Why the latest attempt of the run failed; absent once the run succeeds."
     )
     image: Annotated[str, StringConstraints(max_length=640)] | None = Field(
-        default=None, description="The pushed image by digest, repository@sha256:..."
+        default=None,
+        description="The pushed image by digest, repository@sha256:...; absent where spec.output.push is false.",
     )
-    digest: Digest | None = Field(default=None, description="Digest of the pushed image, sha256:...")
+    digest: Digest | None = Field(default=None, description="Digest of the image, sha256:...")
     images: Annotated[list[Annotated[str, StringConstraints(max_length=512)]], Field(max_length=16)] | None = Field(
         default=None, description="The references that were pushed.", json_schema_extra=atomic_list()
     )

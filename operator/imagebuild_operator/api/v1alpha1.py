@@ -9,12 +9,16 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from imagebuild_operator.api.fields import Duration, Image, KeyReference, LabelKey, LocalObjectReference, Model, Path
+from imagebuild_operator.api.build_inputs import ONE_VALUE, BuildArg, BuildSecret, ValueSource
+from imagebuild_operator.api.fields import Duration, KeyReference, LocalObjectReference, Model, Path
 from imagebuild_operator.api.names import ConcurrencyPolicy
+from imagebuild_operator.api.output import Output
 from imagebuild_operator.api.pod import Executor, PodTemplate, Resources
-from imagebuild_operator.api.registries import CABundle, Cache, Mirror, Registries
-from imagebuild_operator.api.schema import LABEL_VALUE, atomic_list, map_list, rule, rules
-from imagebuild_operator.api.source import GitSource, InlineFile, InlineSource, Source
+from imagebuild_operator.api.registries import CABundle, Cache, Mirror, Registries, RegistryLogin
+from imagebuild_operator.api.schema import LABEL_VALUE, map_list, rule, rules
+from imagebuild_operator.api.source import ONE_KIND, ONE_KIND_TOLD, Source
+from imagebuild_operator.api.source_files import InlineFile, InlineSource
+from imagebuild_operator.api.source_git import GitSource
 from imagebuild_operator.api.status import (
     Attempt,
     BuiltSource,
@@ -26,10 +30,12 @@ from imagebuild_operator.api.status import (
     Retries,
     Run,
 )
+from imagebuild_operator.api.tags import TAG_RULES
 
 __all__ = [
     "Attempt",
     "BuildArg",
+    "BuildSecret",
     "BuiltSource",
     "CABundle",
     "Cache",
@@ -50,58 +56,14 @@ __all__ = [
     "PastRun",
     "PodTemplate",
     "Registries",
+    "RegistryLogin",
     "Resources",
     "Retries",
     "Retry",
     "Run",
     "Source",
+    "ValueSource",
 ]
-
-
-class BuildArg(Model):
-    """One build argument (ARG in the Dockerfile)."""
-
-    name: Annotated[str, StringConstraints(min_length=1, max_length=128)] = Field(
-        description="Name of the argument, as in the Dockerfile's ARG.",
-        json_schema_extra=rules(
-            rule(
-                "self.matches('^[A-Za-z_][A-Za-z0-9_]*$')",
-                "must be the name of an ARG: letters, digits and '_', not starting with a digit",
-            )
-        ),
-    )
-    value: Annotated[str, StringConstraints(max_length=8192)] = Field(
-        description="Its value. Not for secrets: it is visible in this object and in the Pod."
-    )
-
-
-class Output(Model):
-    """What is pushed, and where to."""
-
-    images: Annotated[list[Image], Field(min_length=1, max_length=16)] = Field(
-        description="References to push to, [registry/]repository[:tag], e.g. registry.example.com/shop/web:1.4.2; "
-        "all get the same digest. Without a tag: latest.",
-        json_schema_extra=atomic_list()
-        | rules(
-            rule(
-                "self.all(a, self.exists_one(b, (a.matches(':[^/]+$') ? a : a + ':latest') == "
-                "(b.matches(':[^/]+$') ? b : b + ':latest')))",
-                "the same reference stands there twice (no tag means latest): take one out",
-            )
-        ),
-    )
-    labels: (
-        Annotated[dict[LabelKey, Annotated[str, StringConstraints(max_length=1024)]], Field(max_length=64)] | None
-    ) = Field(
-        default=None,
-        description="Labels of the image, e.g. org.opencontainers.image.source.",
-        json_schema_extra=rules(
-            rule(
-                "self.all(k, k.matches('^[A-Za-z0-9][A-Za-z0-9._/-]{0,315}$'))",
-                "names of labels hold letters, digits, '.', '_', '-' and '/', and start with a letter or digit",
-            )
-        ),
-    )
 
 
 class Retry(Model):
@@ -118,15 +80,7 @@ class Retry(Model):
 class ImageBuildSpec(Model):
     """What to build, how, and where to push it."""
 
-    source: Source = Field(
-        description="Where the build context comes from: exactly one of git and inline.",
-        json_schema_extra=rules(
-            rule(
-                "[has(self.git), has(self.inline)].filter(x, x).size() == 1",
-                "exactly one of git and inline must be set",
-            )
-        ),
-    )
+    source: Source = Field(description=ONE_KIND_TOLD, json_schema_extra=ONE_KIND)
     dockerfile: Path | None = Field(
         default=None, description="The Dockerfile, relative to the context. Default: Dockerfile."
     )
@@ -140,14 +94,40 @@ class ImageBuildSpec(Model):
             )
         ),
     )
-    build_args: Annotated[list[BuildArg], Field(max_length=64)] | None = Field(
-        default=None, description="Values of the Dockerfile's ARGs.", json_schema_extra=map_list("name")
+    build_args: (
+        Annotated[list[Annotated[BuildArg, Field(json_schema_extra=ONE_VALUE)]], Field(max_length=64)] | None
+    ) = Field(default=None, description="Values of the Dockerfile's ARGs.", json_schema_extra=map_list("name"))
+    secrets: Annotated[list[BuildSecret], Field(max_length=32)] | None = Field(
+        default=None,
+        description="Files for RUN --mount=type=secret. Needs an executor that has it: osscontainertools v1.26.3 or "
+        "newer.",
+        json_schema_extra=map_list("id"),
     )
-    output: Output = Field(description="What is pushed, and where to.")
+    output: Output = Field(
+        description="What is pushed, and where to.",
+        json_schema_extra=rules(
+            rule(
+                "!has(self.compression) || self.compression != 'zstd' || !has(self.reproducible) || !self.reproducible",
+                "a reproducible image has gzip layers only: take zstd or reproducible out",
+            )
+            | {"fieldPath": ".compression"}
+        ),
+    )
     registries: Registries | None = Field(
         default=None, description="Credentials, certificate authority, mirrors and exceptions for registries."
     )
-    cache: Cache | None = Field(default=None, description="Layer cache in a registry. Default: none.")
+    cache: Cache | None = Field(
+        default=None,
+        description="Layer cache in a registry. Default: none.",
+        json_schema_extra=rules(
+            rule(
+                "!has(self.baseImages) || !has(self.enabled) || self.enabled",
+                "the executor looks there only with enabled: true; for base images without a layer cache set "
+                "runLayers: false instead",
+            )
+            | {"fieldPath": ".baseImages"}
+        ),
+    )
     executor: Executor | None = Field(default=None, description="The kaniko executor that runs the build.")
     resources: Resources | None = Field(default=None, description="Compute resources of the build.")
     source_resources: Resources | None = Field(
@@ -204,7 +184,8 @@ class ImageBuild(Model):
                 "!has(self.concurrencyPolicy) || has(self.concurrencyGroup)",
                 "means nothing without concurrencyGroup: name the group, or take the policy out",
             )
-            | {"fieldPath": ".concurrencyPolicy"}
+            | {"fieldPath": ".concurrencyPolicy"},
+            *TAG_RULES,
         ),
     )
     status: ImageBuildStatus | None = Field(

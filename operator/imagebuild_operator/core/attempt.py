@@ -16,13 +16,14 @@ from imagebuild_operator.core.decisions import (
     Wait,
 )
 from imagebuild_operator.core.observe import Observation, Refusal
-from imagebuild_operator.core.outcome import Success, clip, digest_of, failure, judge, log_container
+from imagebuild_operator.core.outcome import Success, clip, digest_of, failure, judge, log_container, warnings_of
 from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.core.policy import Policy
 from imagebuild_operator.core.times import format_time, parse_time
-from imagebuild_operator.core.waiting import start
+from imagebuild_operator.core.waiting import refused_by, start
 from imagebuild_operator.pod.manifest import build_pod
 from imagebuild_operator.pod.settings import AttemptIdentity, BuildIdentity
+from imagebuild_operator.pod.spec_error import SpecError
 
 FOREIGN_POD_SECONDS: Final = 5.0
 # The kubelet ends a Pod at its deadline; this long after it, the operator does.
@@ -30,6 +31,7 @@ DEADLINE_GRACE: Final = timedelta(seconds=30)
 NEVER_TAKEN: Final = (400, 413, 422)
 # What etcd says of an object beyond its limit comes as a 500 (etcd, server/etcdserver/errors/errors.go).
 TOO_LARGE: Final = "request is too large"
+SPEC_HINT: Final = "Correct the field the message names."
 POD_HINT: Final = "Correct the field the message names, mostly below spec.podTemplate or spec.resources."
 
 
@@ -61,8 +63,10 @@ def over(seen: Observation, run: Run, pod: PodView, policy: Policy, now: datetim
         return FetchLog(pod.name, container)
     outcome = judge(pod, seen.log or "")
     if isinstance(outcome, Success):
-        return ending.close(seen, run, outcome, now)
-    return ending.failed(seen, run, outcome, policy, now)
+        decision = ending.close(seen, run, outcome, now)
+    else:
+        decision = ending.failed(seen, run, outcome, policy, now)
+    return ending.with_warnings(decision, run, warnings_of(pod))
 
 
 def foreign(seen: Observation, run: Run, pod: PodView, policy: Policy, now: datetime) -> Decision:
@@ -100,7 +104,7 @@ def unposted(seen: Observation, run: Run, policy: Policy, now: datetime) -> Deci
         return other
     if transitions.tells(seen.build, Reason.SCHEDULING_GATED):
         return transitions.in_progress(build, runs.released(run, now), now, after=None)
-    waiting = _held_up(seen, run, refusal, policy, now)
+    waiting = refused_by(build.spec, policy) or _held_up(seen, run, refusal, policy, now)
     if isinstance(waiting, Failure):
         return ending.close(seen, run, waiting, now)
     return waiting or _create(seen, run, name, build.spec, policy, now)
@@ -137,11 +141,13 @@ def _create(seen: Observation, run: Run, name: str, spec: ImageBuildSpec, policy
     try:
         manifest = build_pod(
             build=BuildIdentity(name=build.name, namespace=build.namespace, uid=build.uid),
-            attempt=AttemptIdentity(run.number, run.attempt, name, groups.granted(build, run)),
+            attempt=AttemptIdentity(run.number, run.attempt, name, run.generation, groups.granted(build, run)),
             spec=spec,
             settings=policy.pod,
             deadline_seconds=int(remaining),
         )
+    except SpecError as error:
+        return ending.close(seen, run, failure(Reason.INVALID_SPEC, str(error), SPEC_HINT), now)
     except (ValueError, ArithmeticError) as error:
         # A spec that no rule of the schema stopped must end its run all the same, not hold a slot for ever.
         return ending.close(seen, run, failure(Reason.POD_REJECTED, f"The spec makes no Pod: {error}", POD_HINT), now)

@@ -1,5 +1,6 @@
 """How a run ends: its result, what is told of it, and another try or another run where one is due."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, assert_never
 
@@ -12,6 +13,7 @@ from imagebuild_operator.core.history import finished, result_of, with_past
 from imagebuild_operator.core.observe import BuildView, Observation
 from imagebuild_operator.core.outcome import Outcome, Stopped, Success
 from imagebuild_operator.core.policy import Policy
+from imagebuild_operator.pod.references import without_tag
 
 
 def failed(seen: Observation, run: Run, failure: Failure, policy: Policy, now: datetime) -> Decision:
@@ -107,8 +109,9 @@ def _changes(build: BuildView, run: Run, outcome: Outcome, now: datetime) -> dic
     match outcome:
         case Success():
             images = list(outcome.images)
+            reference = f"{without_tag(images[0])}@{outcome.digest}" if images else outcome.digest
             return {
-                "image": f"{_repository(images[0])}@{outcome.digest}" if images else outcome.digest,
+                "image": reference if outcome.pushed else None,
                 "digest": outcome.digest,
                 "images": images or None,
                 "source": outcome.source,
@@ -123,22 +126,22 @@ def _changes(build: BuildView, run: Run, outcome: Outcome, now: datetime) -> dic
             assert_never(outcome)
 
 
-def _repository(image: str) -> str:
-    """The reference without its tag: a colon after the last slash starts a tag, one before it a port."""
-    head, slash, last = image.rpartition("/")
-    return head + slash + last.partition(":")[0]
-
-
 def _state(run: Run, outcome: Outcome, changes: dict[str, Any]) -> State:
     match outcome:
         case Success():
-            return Pushed(f"Pushed {changes['image']}.")
+            return _built(changes["image"], outcome.digest)
         case Failure():
             return _stalled(run, outcome)
         case Stopped():
             return Stalled(outcome.reason, outcome.message, outcome.message)
         case _:
             assert_never(outcome)
+
+
+def _built(image: str | None, digest: str | None) -> Pushed:
+    if image is None:
+        return Pushed(f"Built {digest}. Nothing was pushed: spec.output.push was false.")
+    return Pushed(f"Pushed {image}.")
 
 
 def _stalled(run: Run, failure: Failure) -> Stalled:
@@ -154,10 +157,10 @@ def _known(reason: str) -> Reason:
 def _announcement(run: Run, outcome: Outcome) -> Announcement:
     about = f"run {run.number}"
     match outcome:
-        case Success(digest, warning=""):
-            return Announcement(Reason.SUCCEEDED, f"Run {run.number} pushed {digest}.", about)
-        case Success(digest, warning=warning):
-            note = f"Run {run.number} pushed {digest}. {warning}"
+        case Success(warning=""):
+            return Announcement(Reason.SUCCEEDED, _done(run, outcome), about)
+        case Success(warning=warning):
+            note = f"{_done(run, outcome)} {warning}"
             return Announcement(EventReason.OUT_OF_MEMORY_SURVIVED, note, about, warning=True)
         case Failure():
             note = f"Run {run.number} failed: {outcome.message}"
@@ -166,6 +169,20 @@ def _announcement(run: Run, outcome: Outcome) -> Announcement:
             return Announcement(outcome.reason, outcome.message, about)
         case _:
             assert_never(outcome)
+
+
+def _done(run: Run, success: Success) -> str:
+    if success.pushed:
+        return f"Run {run.number} pushed {success.digest}."
+    return f"Run {run.number} built {success.digest} and pushed nothing, as it was asked."
+
+
+def with_warnings(decision: Decision, run: Run, warnings: tuple[str, ...]) -> Decision:
+    """The write that ends an attempt, and an Event for what its init container warned of."""
+    if not warnings or not isinstance(decision, WriteStatus):
+        return decision
+    event = Announcement(EventReason.CREDENTIAL_CLASH, " ".join(warnings), f"run {run.number}", warning=True)
+    return replace(decision, announcements=(*decision.announcements, event))
 
 
 def _ttl_ignored(build: BuildView, run: Run) -> tuple[Announcement, ...]:
@@ -204,7 +221,7 @@ def _state_again(build: BuildView, run: Run) -> State:
     """The state that a finished run left, as its own write told it where that can be read off."""
     status = build.status
     if runs.succeeded(build, run):
-        return Pushed(f"Pushed {status.image}.")
+        return _built(status.image, status.digest)
     reason = _known(run.reason or (status.failure.reason if status.failure else ""))
     if reason not in (Reason.CANCELLED, Reason.SUPERSEDED) and status.failure is not None:
         return _stalled(run, status.failure)

@@ -11,7 +11,7 @@ from typing import Final
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.core import registry_errors
 from imagebuild_operator.core.pods import ContainerView, PodView
-from imagebuild_operator.pod.prepared import PrepareFailure, parse_result
+from imagebuild_operator.pod.prepared import REASONS, PrepareFailure, parse_result
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,11 @@ def _explain_registry(what: str, hint: str) -> Callable[[Evidence], Explanation]
     return lambda evidence: Explanation(f"{what}: {error_line(evidence.log)}", hint)
 
 
+def _explain_refused(evidence: Evidence) -> Explanation:
+    secrets = [login.secret for login in evidence.pod.login_secrets]
+    return Explanation(*registry_errors.refusal(error_line(evidence.log), secrets))
+
+
 def _pod_message(what: str, hint: str) -> Callable[[Evidence], Explanation]:
     def explain(evidence: Evidence) -> Explanation:
         said = evidence.pod.message or evidence.pod.reason
@@ -140,6 +145,14 @@ def _explain_prepare(evidence: Evidence) -> Explanation:
     )
 
 
+def _prepare_said(reason: Reason) -> Callable[[Evidence], bool]:
+    def applies(evidence: Evidence) -> bool:
+        failure = evidence.prepare_failure
+        return failure is not None and failure.reason == reason
+
+    return applies
+
+
 def _explain_build(evidence: Evidence) -> Explanation:
     said = error_line(evidence.log)
     return Explanation(f"The build failed with exit code {evidence.exit_code}" + (f": {said}" if said else "."))
@@ -150,6 +163,9 @@ def _explain_build(evidence: Evidence) -> Explanation:
 _NO_ROOM_LEFT: Final = ("OutOfcpu", "OutOfmemory", "OutOfpods", "OutOfephemeral-storage", "NodeAffinity")
 _NEVER_HERE: Final = ("UnexpectedAdmissionError", "PodFeatureUnsupported", "PodOSNotSupported")
 _BUILD_AGAIN: Final = "Set the annotation imagebuild.dev/requestedAt to build again."
+
+# Where it ran out of memory, the kubelet mostly says so as well: both have one row.
+TOLD_BY_PREPARE: Final = tuple(sorted(REASONS - {Reason.OUT_OF_MEMORY}))
 
 CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
@@ -196,7 +212,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
         _pod_message("The node refused the Pod", "Check spec.resources and spec.podTemplate."),
     ),
     Cause(Reason.OUT_OF_MEMORY, _out_of_memory, _explain_memory),
-    Cause(Reason.BUILD_FAILED, lambda evidence: evidence.preparing, _explain_prepare),
+    *(Cause(reason, _prepare_said(reason), _explain_prepare) for reason in TOLD_BY_PREPARE),
+    Cause(Reason.SOURCE_FAILED, lambda evidence: evidence.preparing, _explain_prepare),
     Cause(
         Reason.RATE_LIMITED,
         _said(registry_errors.rate_limited),
@@ -207,6 +224,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         _said(registry_errors.unavailable),
         _explain_registry("The registry failed or cannot be reached", "Check the registry's health and its address."),
     ),
+    Cause(Reason.REGISTRY_AUTH_FAILED, _said(registry_errors.refused), _explain_refused),
     Cause(
         Reason.BUILD_FAILED,
         lambda evidence: evidence.exit_code == 0,

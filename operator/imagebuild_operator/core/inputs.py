@@ -27,7 +27,10 @@ _INPUTS: Final[tuple[tuple[str, ...], ...]] = (
     ("output",),
     ("executor", "image"),
     ("executor", "snapshotMode"),
+    ("executor", "extraArgs"),
 )
+# Came after the first release of v1: where they are absent, its hash is what it always was.
+_ADDED: Final = frozenset({("executor", "extraArgs")})
 # A revision that moved is the most common change of all: it gets a line of its own.
 _REVISION: Final = ("source", "git", "revision")
 # Short, and never a secret: what they were and what they are now may be shown.
@@ -50,7 +53,9 @@ def _member(spec: Mapping[str, Any], path: tuple[str, ...]) -> object:
 
 
 def _inputs_v1(spec: Mapping[str, Any]) -> str:
-    return _digest({".".join(path): _member(spec, path) for path in _INPUTS})
+    members = {path: _member(spec, path) for path in _INPUTS}
+    absent = {path for path in _ADDED if members[path] is None}
+    return _digest({".".join(path): value for path, value in members.items() if path not in absent})
 
 
 def _spec_v1(spec: Mapping[str, Any]) -> str:

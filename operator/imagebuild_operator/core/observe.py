@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from imagebuild_operator.api import names
+from imagebuild_operator.api.source import ONE_KIND_RULE
 from imagebuild_operator.api.v1alpha1 import ImageBuildSpec, ImageBuildStatus
 from imagebuild_operator.core.durations import parse_duration
 from imagebuild_operator.core.pods import PodView
@@ -97,8 +98,8 @@ def _parse_spec(raw_spec: JSON) -> tuple[ImageBuildSpec | None, str]:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(["spec", *map(str, first["loc"])])
         return None, f"{where}: {first['msg']}"
-    if (spec.source.git is None) == (spec.source.inline is None):
-        return None, "spec.source: exactly one of git and inline must be set"
+    if spec.source.kinds != 1:
+        return None, f"spec.source: {ONE_KIND_RULE}"
     error_text = _duration_error(spec)
     return (None, error_text) if error_text else (spec, "")
 

@@ -8,6 +8,7 @@ from imagebuild_operator.api.names import Reason
 from imagebuild_operator.api.v1alpha1 import BuiltSource, Failure
 from imagebuild_operator.core.failures import Evidence, Explanation, explain, without_usage
 from imagebuild_operator.core.pods import PodView
+from imagebuild_operator.core.pushes import told
 from imagebuild_operator.pod.prepared import PreparedSource, parse_result
 
 MESSAGE_BYTES: Final = 512
@@ -21,12 +22,13 @@ _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Success:
-    """An image was pushed."""
+    """An image was built, and pushed to `images` unless it was not to be."""
 
     digest: str
     images: tuple[str, ...] = ()
     source: BuiltSource | None = None
     warning: str = ""
+    pushed: bool = True
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def failure(reason: Reason, message: str, hint: str = "", *, exit_code: int | No
 
 
 def digest_of(pod: PodView) -> str | None:
-    """The digest that was pushed, or None.
+    """The digest of the image that was pushed, or was to be built only; None if there is none.
 
     The executor writes its digest file before it pushes (kaniko, pkg/executor/push.go), so only exit code 0 makes
     the message worth reading.
@@ -104,7 +106,7 @@ def judge(pod: PodView, log: str) -> Success | Failure:
     digest = digest_of(pod)
     if digest is not None and pod.build is not None:
         killed = pod.build.reason == "OOMKilled"
-        return Success(digest, pod.destinations, _source_of(pod), _OOM_SURVIVED if killed else "")
+        return Success(digest, pod.destinations, _source_of(pod), _OOM_SURVIVED if killed else "", pod.pushes)
     evidence = Evidence(pod, log or _message_as_log(pod))
     reason, explanation = explain(evidence)
     return _failed(reason, explanation, evidence)
@@ -117,7 +119,8 @@ _OOM_SURVIVED: Final = (
 
 
 def _failed(reason: Reason, explanation: Explanation, evidence: Evidence) -> Failure:
-    return failure(reason, explanation.message, explanation.hint, exit_code=evidence.exit_code, log=evidence.log)
+    message = told(evidence.pod.destinations, evidence.log) + explanation.message
+    return failure(reason, message, explanation.hint, exit_code=evidence.exit_code, log=evidence.log)
 
 
 def _message_as_log(pod: PodView) -> str:
@@ -128,11 +131,20 @@ def _message_as_log(pod: PodView) -> str:
     return container.message
 
 
+def warnings_of(pod: PodView) -> tuple[str, ...]:
+    """What the init container warned of."""
+    prepared = parse_result(pod.prepare.message) if pod.prepare is not None else None
+    return tuple(_printable(text, "") for text in prepared.warnings) if isinstance(prepared, PreparedSource) else ()
+
+
 def _source_of(pod: PodView) -> BuiltSource | None:
     if pod.prepare is None:
         return None
     prepared = parse_result(pod.prepare.message)
-    if not isinstance(prepared, PreparedSource) or not (prepared.commit or prepared.revision):
+    if not isinstance(prepared, PreparedSource) or not (prepared.commit or prepared.revision or prepared.digest):
         return None
-    commit, revision = clip(prepared.commit, COMMIT_BYTES), clip(prepared.revision, REVISION_BYTES)
-    return BuiltSource(commit=commit or None, revision=revision or None)
+    return BuiltSource(
+        commit=clip(prepared.commit, COMMIT_BYTES) or None,
+        revision=clip(prepared.revision, REVISION_BYTES) or None,
+        digest=prepared.digest if _DIGEST.fullmatch(prepared.digest) else None,
+    )

@@ -12,10 +12,12 @@ from typing import Any, Final
 from imagebuild_operator.api import names
 from imagebuild_operator.core.reading import entries, mapping, number, text
 from imagebuild_operator.core.times import parse_time
+from imagebuild_operator.pod.registries import LOGINS_VOLUME, secret_volume_name
 
 # Bounds of status.images: what somebody else's Pod claims to push must not make the status unacceptable.
 IMAGES_KEPT: Final = 16
 IMAGE_LENGTH: Final = 512
+LOGINS_KEPT: Final = 16
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,14 @@ class ContainerView:
 
 
 @dataclass(frozen=True)
+class LoginSecret:
+    """A Secret of `spec.registries.secretRefs`, and the volume it is mounted as."""
+
+    secret: str
+    volume: str
+
+
+@dataclass(frozen=True)
 class PodView:
     """What the core needs to know of one Pod.
 
@@ -82,6 +92,8 @@ class PodView:
     deadline_seconds: int = 0
     group: str = ""
     destinations: tuple[str, ...] = ()
+    pushes: bool = True
+    login_secrets: tuple[LoginSecret, ...] = ()
     gone: bool = False
     delete_requested: bool = False
     told: datetime | None = None
@@ -132,6 +144,7 @@ class PodView:
         init = {c.name: c for c in map(ContainerView.parse, entries(status, "initContainerStatuses"))}
         conditions = {text(c, "type"): c for c in entries(status, "conditions")}
         scheduled = conditions.get("PodScheduled", {})
+        arguments = _arguments(raw)
         return cls(
             namespace=text(metadata, "namespace"),
             name=text(metadata, "name"),
@@ -152,7 +165,9 @@ class PodView:
             node=text(mapping(raw, "spec"), "nodeName"),
             deadline_seconds=min(max(number(mapping(raw, "spec"), "activeDeadlineSeconds") or 0, 0), 10**8),
             group=text(mapping(metadata, "labels"), names.LABEL_CONCURRENCY_GROUP),
-            destinations=_destinations(raw),
+            destinations=_destinations(arguments),
+            pushes="--no-push=true" not in arguments,
+            login_secrets=_login_secrets(raw),
             gone=gone,
             delete_requested=delete_requested,
         )
@@ -172,15 +187,28 @@ def _disruption(condition: Mapping[str, Any]) -> str:
     return text(condition, "message") or text(condition, "reason") or "the cluster"
 
 
-def _destinations(raw: Mapping[str, Any]) -> tuple[str, ...]:
-    """The references the executor was told to push to: what it pushed, whatever the spec says by now."""
-    prefix = "--destination="
+def _arguments(raw: Mapping[str, Any]) -> list[str]:
+    """What the executor was told: what it did, whatever the spec says by now."""
     for container in entries(mapping(raw, "spec"), "containers"):
         args = container.get("args")
         if container.get("name") == names.CONTAINER_BUILD and isinstance(args, list):
-            images = [arg.removeprefix(prefix) for arg in args if isinstance(arg, str) and arg.startswith(prefix)]
-            return tuple(image for image in images if len(image) <= IMAGE_LENGTH)[:IMAGES_KEPT]
-    return ()
+            return [arg for arg in args if isinstance(arg, str)]
+    return []
+
+
+def _destinations(arguments: list[str]) -> tuple[str, ...]:
+    """The references the executor was told to push to."""
+    prefix = "--destination="
+    images = [arg.removeprefix(prefix) for arg in arguments if arg.startswith(prefix)]
+    return tuple(image for image in images if len(image) <= IMAGE_LENGTH)[:IMAGES_KEPT]
+
+
+def _login_secrets(raw: Mapping[str, Any]) -> tuple[LoginSecret, ...]:
+    """Whose logins the executor has: what it was given, whatever the spec says by now."""
+    volumes = {text(volume, "name"): volume for volume in entries(mapping(raw, "spec"), "volumes")}
+    wanted = (LOGINS_VOLUME, *map(secret_volume_name, range(LOGINS_KEPT)))
+    found = ((text(mapping(volumes[name], "secret"), "secretName"), name) for name in wanted if name in volumes)
+    return tuple(LoginSecret(secret, volume) for secret, volume in found if secret)
 
 
 def controller_of(raw: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ tests/unit/core/test_registry_errors.py.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 # A step's own command may talk to anything; it fails in words of its own after this. A layer from the cache does too.
@@ -22,6 +23,20 @@ _DOWNLOAD: Final = re.compile(
 _TOO_MANY: Final = re.compile(r"(?:unexpected|unsupported) status code 429\b|TOOMANYREQUESTS\b")
 # UNKNOWN is what the reference registry calls an error of its own (distribution, registry/api/errcode/register.go).
 _BROKEN: Final = re.compile(r"(?:unexpected|unsupported) status code (?:5[0-9][0-9]|408)\b|(?:UNKNOWN|UNAVAILABLE): ")
+_REFUSED: Final = re.compile(r"(?:unexpected|unsupported) status code 40[13]\b|(?:UNAUTHORIZED|DENIED)\b")
+# Denied to everybody: Harbor's quotas and immutable tags, Amazon's immutable tags.
+_NOT_THE_LOGIN: Final = re.compile(r"upper limit|quota|immutab", re.IGNORECASE)
+_DOCKER_HUB: Final = re.compile(r"https://(?:index|registry-1|auth)\.docker\.io/")
+_SECRETS_TOLD: Final = 3
+_LOGIN: Final = (
+    "Check that a Secret holds a login for this very host, with the right to do this; then set the annotation "
+    "imagebuild.dev/requestedAt."
+)
+_NO_LOGIN: Final = "Name a Secret with a login for this registry in spec.registries.secretRefs."
+_HUB: Final = (
+    "In a Secret, the key of Docker Hub is https://index.docker.io/v1/ and not docker.io. It refuses images that do "
+    "not exist in the same words."
+)
 _NO_ANSWER: Final = re.compile(
     r"\b(?:connection (?:refused|reset by peer|timed out)|broken pipe|i/o timeout|TLS handshake timeout|"
     r"no route to host|network is unreachable|server misbehaving|context deadline exceeded|Client\.Timeout exceeded|"
@@ -40,6 +55,26 @@ def unavailable(line: str) -> bool:
     """Whether they are that a registry answered 5xx, or not at all; an unknown host is another matter."""
     answer = _answer(line)
     return bool(_BROKEN.match(answer) or _NO_ANSWER.search(answer))
+
+
+def refused(line: str) -> bool:
+    """Whether they are that a registry answered 401 or 403: it wants a login, another one, or one with more rights."""
+    answer = _answer(line)
+    return bool(_REFUSED.match(answer) and not _NOT_THE_LOGIN.search(answer))
+
+
+def refusal(line: str, secrets: Sequence[str]) -> tuple[str, str]:
+    """Message and hint for a registry that refused a login.
+
+    Args:
+        line: the executor's last words.
+        secrets: those whose logins it had.
+    """
+    if not secrets:
+        return f"The registry refused access without a Secret: {line}", _HUB if _DOCKER_HUB.search(line) else _NO_LOGIN
+    more = f" and {len(secrets) - _SECRETS_TOLD} more" if len(secrets) > _SECRETS_TOLD else ""
+    told = ", ".join(secrets[:_SECRETS_TOLD]) + more
+    return f"The registry refused the login of Secret {told}: {line}", _HUB if _DOCKER_HUB.search(line) else _LOGIN
 
 
 def _answer(line: str) -> str:

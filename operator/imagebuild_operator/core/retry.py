@@ -27,6 +27,7 @@ class FailureClass(StrEnum):
 CLASSES: Final[Mapping[Reason, FailureClass]] = {
     Reason.REGISTRY_UNAVAILABLE: FailureClass.TRANSIENT,
     Reason.RATE_LIMITED: FailureClass.TRANSIENT,
+    Reason.SOURCE_UNREACHABLE: FailureClass.TRANSIENT,
     Reason.DISRUPTED: FailureClass.DISRUPTION,
     Reason.EVICTED: FailureClass.DISRUPTION,
     Reason.POD_LOST: FailureClass.DISRUPTION,
@@ -40,6 +41,22 @@ CLASSES: Final[Mapping[Reason, FailureClass]] = {
     Reason.POD_REJECTED: FailureClass.THEIRS,
     Reason.NAME_CONFLICT: FailureClass.THEIRS,
     Reason.INVALID_SPEC: FailureClass.THEIRS,
+    Reason.EXECUTOR_UNSUPPORTED: FailureClass.THEIRS,
+    Reason.ARGUMENT_NOT_ALLOWED: FailureClass.THEIRS,
+    Reason.SOURCE_NOT_FOUND: FailureClass.THEIRS,
+    Reason.SOURCE_AUTH_FAILED: FailureClass.THEIRS,
+    Reason.REVISION_NOT_FOUND: FailureClass.THEIRS,
+    Reason.SHORT_COMMIT: FailureClass.THEIRS,
+    Reason.HOST_KEY_UNKNOWN: FailureClass.THEIRS,
+    Reason.SUB_PATH_INVALID: FailureClass.THEIRS,
+    Reason.CHECKSUM_MISMATCH: FailureClass.THEIRS,
+    Reason.SOURCE_INVALID: FailureClass.THEIRS,
+    Reason.SOURCE_TOO_LARGE: FailureClass.THEIRS,
+    Reason.SOURCE_FAILED: FailureClass.THEIRS,
+    Reason.CERTIFICATE_UNKNOWN: FailureClass.THEIRS,
+    Reason.REGISTRY_AUTH_FAILED: FailureClass.THEIRS,
+    Reason.SECRET_INVALID: FailureClass.THEIRS,
+    Reason.CA_BUNDLE_INVALID: FailureClass.THEIRS,
 }
 
 DISRUPTIONS: Final = 3

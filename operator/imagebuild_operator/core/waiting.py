@@ -3,13 +3,14 @@
 from datetime import datetime, timedelta
 
 from imagebuild_operator.api.names import Reason
-from imagebuild_operator.api.v1alpha1 import Run
+from imagebuild_operator.api.v1alpha1 import Failure, ImageBuildSpec, Run
 from imagebuild_operator.core import ending, inputs, runs, transitions
 from imagebuild_operator.core.decisions import AskSlot, Decision
 from imagebuild_operator.core.observe import Observation
 from imagebuild_operator.core.outcome import Stopped, failure
 from imagebuild_operator.core.policy import Policy
 from imagebuild_operator.core.times import parse_time
+from imagebuild_operator.pod.support import refusal
 
 
 def start(seen: Observation, now: datetime, before: Run | None, *, left_behind: bool = False) -> Decision:
@@ -35,6 +36,10 @@ def waiting(seen: Observation, run: Run, policy: Policy, now: datetime) -> Decis
         return transitions.invalid_spec(build, now)
     if run.attempt > 0 and runs.supersedes(build, run):
         return start(seen, now, run, left_behind=True)
+    refused = refused_by(build.spec, policy)
+    if refused is not None:
+        # Nobody waits for a turn only to be told.
+        return ending.close(seen, runs.rewritten(build, run), refused, now)
     if run.start_time is not None and now >= policy.deadline(build, run, now):
         message = "spec.timeout ended before the next attempt could start."
         known = build.status.failure or failure(Reason.TIMEOUT, message, "Raise spec.timeout.")
@@ -46,6 +51,12 @@ def waiting(seen: Observation, run: Run, policy: Policy, now: datetime) -> Decis
         seconds = (min(due, end) - now + timedelta(milliseconds=1)).total_seconds()
         return transitions.backing_off(build, _noted(seen, run), seconds, now)
     return _in_line(seen, run, now)
+
+
+def refused_by(spec: ImageBuildSpec, policy: Policy) -> Failure | None:
+    """Why there will be no Pod for a spec, whatever the cluster says, if that is so."""
+    found = refusal(spec, policy.pod)
+    return None if found is None else failure(found.reason, found.message, found.hint)
 
 
 def _noted(seen: Observation, run: Run) -> Run:

@@ -6,6 +6,7 @@ from imagebuild_operator.api import names
 from imagebuild_operator.api.v1alpha1 import ImageBuildSpec
 from imagebuild_operator.pod import paths
 from imagebuild_operator.pod.arguments import build_arguments, escaped, executor_of, image_of
+from imagebuild_operator.pod.build_options import argument_variables
 from imagebuild_operator.pod.parts import Json, Parts, mount
 from imagebuild_operator.pod.plan import VARIABLE, Plan
 from imagebuild_operator.pod.resources import heap_limit, merged
@@ -27,6 +28,10 @@ def build_container(spec: ImageBuildSpec, settings: PodSettings, parts: Parts) -
         "container": "kube",
         # The slim images do not set it, and logins would not be found.
         "DOCKER_CONFIG": paths.DOCKER_CONFIG,
+        # Amazon's helper, always on in some executors, would keep its token in a file that a layer may pick up
+        # (amazon-ecr-credential-helper, ecr-login/cache/build.go).
+        "AWS_ECR_DISABLE_CACHE": "true",
+        **settings.proxy.variables(),
         **parts.build_environment,
     }
     heap = heap_limit(resources)
@@ -35,8 +40,8 @@ def build_container(spec: ImageBuildSpec, settings: PodSettings, parts: Parts) -
     return {
         "name": names.CONTAINER_BUILD,
         "image": image_of(spec, settings),
-        "args": build_arguments(spec, executor_of(spec, settings)),
-        "env": _environment(environment),
+        "args": build_arguments(spec, executor_of(spec, settings), settings.proxy),
+        "env": [*_environment(environment), *argument_variables(spec.build_args)],
         "resources": resources,
         "volumeMounts": list(parts.build_mounts),
         "securityContext": _security(add=CAPABILITIES),
@@ -50,6 +55,7 @@ def prepare_container(plan: Plan, spec: ImageBuildSpec, settings: PodSettings, p
         VARIABLE: plan.model_dump_json(exclude_none=True),
         "HOME": paths.SCRATCH,
         "TMPDIR": paths.SCRATCH,
+        **settings.proxy.variables(),
     }
     return {
         "name": names.CONTAINER_PREPARE,

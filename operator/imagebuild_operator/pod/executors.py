@@ -5,6 +5,7 @@ version says for all three since when a flag has been there. Source: cmd/executo
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,39 +17,52 @@ _FIRST: Final[Version] = (0, 0, 0)
 _VERSION: Final = re.compile(r"v?([0-9]{1,6})\.([0-9]{1,6})\.([0-9]{1,6})(?![0-9.])")
 
 
-@dataclass(frozen=True)
-class Flag:
-    """Who knows a flag, and since when."""
-
-    since: Version = _FIRST
-    variants: frozenset[str] = ALL
+def _everywhere(since: Version = _FIRST) -> Mapping[str, Version]:
+    """Google's had it, so the two that continue it have it, too."""
+    return dict.fromkeys(ALL, since)
 
 
-FLAGS: Final[dict[str, Flag]] = {
-    "build-arg": Flag(),
-    "cache": Flag(),
-    "cache-copy-layers": Flag((1, 4, 0)),
-    "cache-repo": Flag(),
-    "cache-run-layers": Flag((1, 9, 0)),
-    "cache-ttl": Flag((0, 8, 0)),
-    "compressed-caching": Flag((1, 7, 0)),
-    "context": Flag(),
-    "credential-helpers": Flag((1, 25, 2), frozenset({"osscontainertools"})),
-    "destination": Flag(),
-    "digest-file": Flag((0, 10, 0)),
-    "dockerfile": Flag(),
-    "ignore-path": Flag((1, 6, 0)),
-    "image-download-retry": Flag((1, 19, 0)),
-    "insecure-registry": Flag((0, 8, 0)),
-    "label": Flag((0, 19, 0)),
-    "log-format": Flag((0, 19, 0)),
-    "push-retry": Flag((1, 5, 1)),
-    "registry-map": Flag((1, 21, 0)),
-    "skip-default-registry-fallback": Flag((1, 13, 0)),
-    "skip-tls-verify-registry": Flag((0, 8, 0)),
-    "snapshot-mode": Flag((1, 9, 1)),
-    "target": Flag((0, 3, 0)),
-    "verbosity": Flag(),
+# By whose executor it is, since when; an executor that is not named never got the flag.
+FLAGS: Final[Mapping[str, Mapping[str, Version]]] = {
+    "annotation": {"osscontainertools": (1, 25, 3), "chainguard": (1, 25, 1)},
+    "build-arg": _everywhere(),
+    "cache": _everywhere((0, 4, 0)),
+    "cache-copy-layers": _everywhere((1, 4, 0)),
+    "cache-dir": _everywhere((0, 5, 0)),
+    "cache-repo": _everywhere((0, 4, 0)),
+    "cache-run-layers": _everywhere((1, 9, 0)),
+    "cache-ttl": _everywhere((0, 8, 0)),
+    "compressed-caching": _everywhere((1, 7, 0)),
+    "compression": _everywhere((1, 10, 0)),
+    "compression-level": _everywhere((1, 10, 0)),
+    "context": _everywhere(),
+    "credential-helpers": {"osscontainertools": (1, 25, 2)},
+    "custom-platform": _everywhere((1, 9, 1)),
+    "destination": _everywhere(),
+    "digest-file": _everywhere((0, 10, 0)),
+    "dockerfile": _everywhere(),
+    "ignore-path": _everywhere((1, 6, 0)),
+    "ignore-var-run": _everywhere((1, 7, 0)),
+    "image-download-retry": _everywhere((1, 19, 0)),
+    "image-format": {"osscontainertools": (1, 28, 1)},
+    "image-fs-extract-retry": _everywhere((1, 7, 0)),
+    "insecure-registry": _everywhere((0, 8, 0)),
+    "label": _everywhere((0, 19, 0)),
+    "log-format": _everywhere((0, 18, 0)),
+    "no-push": _everywhere((0, 4, 0)),
+    "no-push-cache": _everywhere((1, 9, 0)),
+    "push-retry": _everywhere((1, 5, 1)),
+    "registry-map": _everywhere((1, 21, 0)),
+    "reproducible": _everywhere((0, 2, 0)),
+    "secret": {"osscontainertools": (1, 26, 3)},
+    "single-snapshot": _everywhere((0, 2, 0)),
+    "skip-default-registry-fallback": _everywhere((1, 13, 0)),
+    "skip-push-permission-check": _everywhere((1, 14, 0)),
+    "skip-tls-verify-registry": _everywhere((0, 8, 0)),
+    "snapshot-mode": _everywhere((1, 9, 1)),
+    "target": _everywhere((0, 3, 0)),
+    "use-new-run": _everywhere((0, 24, 0)),
+    "verbosity": _everywhere(),
 }
 
 
@@ -60,14 +74,26 @@ class Executor:
     version: Version | None
 
     def knows(self, flag: str) -> bool:
-        """Whether the flag may be passed.
+        """Whether the flag may be passed; one that is not in the table is taken to be known.
 
         An unknown variant knows what all three know; an unknown version is taken for the newest.
         """
-        entry = FLAGS[flag]
-        if self.version is not None and self.version < entry.since:
-            return False
-        return self.variant in entry.variants if self.variant in ALL else entry.variants == ALL
+        since = FLAGS.get(flag)
+        if since is None:
+            return True
+        mine = since.get(self.variant) if self.variant else None
+        first = mine if self.variant in ALL or since.keys() != ALL else max(since.values())
+        return first is not None and (self.version is None or self.version >= first)
+
+    def __str__(self) -> str:
+        """For people, e.g. `chainguard v1.25.16`."""
+        version = f" {written(self.version)}" if self.version else ""
+        return f"{self.variant if self.variant in ALL else 'of unknown variant'}{version}"
+
+
+def written(version: Version) -> str:
+    """As projects write it, e.g. `v1.28.3`."""
+    return f"v{'.'.join(map(str, version))}"
 
 
 def parse_version(text: str) -> Version | None:

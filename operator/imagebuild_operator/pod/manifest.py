@@ -9,12 +9,14 @@ from typing import Any, Final
 from imagebuild_operator.api import names
 from imagebuild_operator.api.v1alpha1 import ImageBuildSpec, PodTemplate
 from imagebuild_operator.pod import paths
+from imagebuild_operator.pod.build_options import base_image_parts, secret_parts
 from imagebuild_operator.pod.containers import SCRATCH_VOLUME, build_container, prepare_container
-from imagebuild_operator.pod.parts import Json, Parts, empty_volume, joined
+from imagebuild_operator.pod.parts import Json, Parts, SourceParts, empty_volume, joined
 from imagebuild_operator.pod.plan import Plan
-from imagebuild_operator.pod.registries import certificates_plan, logins_plan, registry_parts
+from imagebuild_operator.pod.registries import certificates_plan, logins_plan, needs_merging, registry_parts
 from imagebuild_operator.pod.settings import AttemptIdentity, BuildIdentity, PodSettings
-from imagebuild_operator.pod.source import git_plan, source_parts
+from imagebuild_operator.pod.sources import source_parts
+from imagebuild_operator.pod.tags import with_tags
 
 NAME_LIMIT: Final = 63
 _HASH_LENGTH: Final = 10
@@ -54,35 +56,40 @@ def build_pod(
         spec: what to build.
         settings: the operator's part.
         deadline_seconds: how long the Pod may be active, at least 1; the kubelet ends it then.
+
+    Raises:
+        SpecError: if the spec asks for something that cannot be; the message is for its user.
     """
-    plan = preparation(spec)
-    parts = joined((source_parts(spec.source), registry_parts(spec.registries, prepared=plan is not None)))
+    spec = with_tags(spec, generation=attempt.generation, run=attempt.run)
+    source = source_parts(spec, settings)
+    plan = preparation(spec, source)
+    registries = registry_parts(spec.registries, prepared=plan is not None)
+    parts = joined((source.parts, registries, secret_parts(spec.secrets), base_image_parts(spec.cache)))
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": _metadata(build, attempt, spec, parts.annotations),
         "spec": {
             **_pod_wide(deadline_seconds),
-            **_placement(spec.pod_template, settings),
+            **_placement(spec.pod_template, settings, parts.pull_secrets),
             **_containers(plan, spec, settings, parts),
         },
     }
 
 
-def preparation(spec: ImageBuildSpec) -> Plan | None:
+def preparation(spec: ImageBuildSpec, source: SourceParts) -> Plan | None:
     """What has to happen before the executor starts; None when the kubelet alone can provide everything.
 
-    That is so for inline files with at most one Secret of logins, which is mounted as it is.
+    That is so for sources that need no fetching with at most one Secret of logins, mounted as it is.
     """
-    git, certificates = git_plan(spec.source), certificates_plan(spec.registries)
-    logins = logins_plan(spec.registries)
-    if git is None and certificates is None and (logins is None or len(logins.secrets) == 1):
+    certificates, logins = certificates_plan(spec.registries), logins_plan(spec, source)
+    if source.plan is None and certificates is None and not needs_merging(spec.registries):
         return None
     return Plan(
         context=Path(paths.CONTEXT),
         scratch=Path(paths.SCRATCH),
-        sub_path=spec.source.sub_path if git else None,
-        git=git,
+        sub_path=spec.source.sub_path if source.plan else None,
+        source=source.plan,
         logins=logins,
         certificates=certificates,
     )
@@ -134,7 +141,7 @@ def _pod_wide(deadline_seconds: int) -> Json:
     }
 
 
-def _placement(template: PodTemplate | None, settings: PodSettings) -> Json:
+def _placement(template: PodTemplate | None, settings: PodSettings, pull_secrets: tuple[str, ...]) -> Json:
     """What the user's podTemplate and the operator decide about where and as whom the Pod runs."""
     given = template.model_dump(by_alias=True, exclude_none=True) if template else {}
     for ours in ("labels", "annotations"):
@@ -144,6 +151,9 @@ def _placement(template: PodTemplate | None, settings: PodSettings) -> Json:
         given["automountServiceAccountToken"] = False
     if settings.host_users is not None:
         given.setdefault("hostUsers", settings.host_users)
+    if pull_secrets:
+        known = [secret["name"] for secret in given.get("imagePullSecrets", [])]
+        given["imagePullSecrets"] = [{"name": name} for name in dict.fromkeys((*known, *pull_secrets))]
     return given
 
 

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from imagebuild_operator.pod import paths
+from imagebuild_operator.pod.source_plans import SourcePlan
+
 Json = dict[str, Any]
 
 # Read by root, who owns it, and by nobody else: processes of RUN under another user cannot.
@@ -12,13 +15,25 @@ SECRET_MODE: Final = 0o400
 
 @dataclass(frozen=True)
 class Parts:
-    """Additions to a Pod; `prepare_*` belongs to the init container, `build_*` to the executor."""
+    """Additions to a Pod; `prepare_*` belongs to the init container, `build_*` to the executor.
+
+    `pull_secrets` names Secrets that the node pulls images with.
+    """
 
     volumes: tuple[Json, ...] = ()
     prepare_mounts: tuple[Json, ...] = ()
     build_mounts: tuple[Json, ...] = ()
     build_environment: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    pull_secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SourceParts:
+    """What a source adds to the Pod, and what the init container has to fetch; None when there is nothing to."""
+
+    parts: Parts = field(default_factory=Parts)
+    plan: SourcePlan | None = None
 
 
 def joined(parts: Iterable[Parts]) -> Parts:
@@ -30,6 +45,7 @@ def joined(parts: Iterable[Parts]) -> Parts:
         build_mounts=tuple(mount for part in known for mount in part.build_mounts),
         build_environment={name: value for part in known for name, value in part.build_environment.items()},
         annotations={name: value for part in known for name, value in part.annotations.items()},
+        pull_secrets=tuple(secret for part in known for secret in part.pull_secrets),
     )
 
 
@@ -47,6 +63,15 @@ def secret_volume(name: str, secret: str, items: Mapping[str, str] | None = None
 def empty_volume(name: str, *, memory: bool = False) -> Json:
     """A folder that lives as long as the Pod, on the node's disk or in its memory."""
     return {"name": name, "emptyDir": {"medium": "Memory"} if memory else {}}
+
+
+def empty_context() -> Parts:
+    """A context that the init container fills, and the executor only reads."""
+    return Parts(
+        volumes=(empty_volume("context"),),
+        prepare_mounts=(mount("context", paths.CONTEXT, read_only=False),),
+        build_mounts=(mount("context", paths.CONTEXT),),
+    )
 
 
 def mount(volume: str, path: str, *, read_only: bool = True, sub_path: str | None = None) -> Json:

@@ -8,12 +8,19 @@ CONTEXT: Final = "/kaniko/ctx"
 DOCKER_CONFIG: Final = "/kaniko/.docker"
 CERTIFICATES: Final = "/kaniko/ssl/certs"
 EXTRA_CERTIFICATES: Final = f"{CERTIFICATES}/imagebuild-ca.crt"
+# Not /kaniko/secrets, where the executor keeps its own copies.
+BUILD_SECRETS: Final = "/kaniko/build-secrets"
+BASE_IMAGES: Final = "/kaniko/base-images"
 
 TERMINATION_MESSAGE: Final = "/dev/termination-log"
 
 # Of the init container only.
 SCRATCH: Final = "/prepare/scratch"
 GIT_CREDENTIALS: Final = "/prepare/git"
+CONFIG_MAP: Final = "/prepare/config-map"
+HTTP_CREDENTIALS: Final = "/prepare/http"
+OCI_LOGIN: Final = "/prepare/oci"
+STORE_KEYS: Final = "/prepare/object-store"
 CA_BUNDLE: Final = "/prepare/ca-bundle"
 MERGED_LOGINS: Final = "/prepare/docker"
 CHECKED_CERTIFICATES: Final = "/prepare/trust"

@@ -6,47 +6,47 @@ It names files, never contents: credentials reach the init container through mou
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
+from imagebuild_operator.api.names import RegistrySecretType
+from imagebuild_operator.pod.source_plans import Part, SourcePlan
 
 VARIABLE: Final = "IMAGEBUILD_PREPARE_PLAN"
 
 
-class _Part(BaseModel):
-    # The image that reads the plan can be another version than the operator that wrote it: a member that is not known
-    # there is work that would stay undone without a word.
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class RegistrySecret(Part):
+    """A Secret with logins, each of its keys mounted as a file of that name.
 
-
-class GitLogin(_Part):
-    """A Secret of type kubernetes.io/basic-auth, mounted as a folder."""
+    Attributes:
+        secret: its name.
+        folder: where the files are.
+        type: what it holds.
+        registry: that it is for, where it does not say so itself.
+    """
 
     secret: str
     folder: Path
+    type: RegistrySecretType = RegistrySecretType.DOCKER_CONFIG_JSON
+    registry: str | None = None
 
 
-class GitPlan(_Part):
-    """A repository to fetch into the context; without a revision, its default branch."""
+class LoginsPlan(Part):
+    """Logins to merge into one for each registry.
 
-    url: str
-    revision: str | None = None
-    login: GitLogin | None = None
-
-
-class RegistrySecret(_Part):
-    """A Secret of type kubernetes.io/dockerconfigjson, its one key mounted as a file."""
-
-    secret: str
-    file: Path
-
-
-class LoginsPlan(_Part):
-    """Logins to merge, the later Secret winning, and the file to write them to."""
+    Attributes:
+        secrets: in the order of the spec.
+        target: file to write them to.
+        repositories: what the build talks to, as far as the spec says: the logins that fit these best are taken.
+        dockerfile: file that names its base images, once the source is there; None where it cannot be read.
+        complete: whether `repositories` holds the base images, too; logins for other registries are left out then.
+    """
 
     secrets: tuple[RegistrySecret, ...]
     target: Path
+    repositories: tuple[str, ...] = ()
+    dockerfile: Path | None = None
+    complete: bool = False
 
 
-class CertificatesPlan(_Part):
+class CertificatesPlan(Part):
     """Certificates to check and to copy; `origin` names object and key for messages."""
 
     origin: str
@@ -54,14 +54,14 @@ class CertificatesPlan(_Part):
     target: Path
 
 
-class Plan(_Part):
+class Plan(Part):
     """Everything there is to do before the executor starts.
 
     Attributes:
         context: folder that becomes the build context.
         scratch: folder for whatever is needed only meanwhile; lost with the Pod.
         sub_path: folder inside the context that has to exist, the value of `spec.source.subPath`.
-        git: what to fetch, if anything.
+        source: what to fetch, if anything.
         logins: logins to merge, if any.
         certificates: certificates to check, if any.
     """
@@ -69,6 +69,6 @@ class Plan(_Part):
     context: Path
     scratch: Path
     sub_path: str | None = None
-    git: GitPlan | None = None
+    source: SourcePlan | None = None
     logins: LoginsPlan | None = None
     certificates: CertificatesPlan | None = None

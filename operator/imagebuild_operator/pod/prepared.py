@@ -1,23 +1,56 @@
 """What the init container says of its work, in its termination message: one JSON object.
 
-Success is `{"commit": ..., "revision": ...}`, failure `{"reason": ..., "message": ..., "hint": ...}`. The writing side
-is `prepare.result`; this side takes anything, since another program may have written it.
+Success is `{"commit": ..., "revision": ..., "digest": ..., "warnings": [...]}`, the last where there are any;
+failure is `{"reason": ..., "message": ..., "hint": ...}`.
+The writing side is `prepare.result`; this side takes anything, since another program may have written it.
 """
 
 import json
 from dataclasses import dataclass
 from typing import Final
 
+from imagebuild_operator.api.names import Reason
+
 COMMIT_LIMIT: Final = 64
+DIGEST_LIMIT: Final = 80
 REVISION_LIMIT: Final = 256
+WARNINGS_KEPT: Final = 4
+WARNING_LIMIT: Final = 300
+
+# What the init container may end with.
+REASONS: Final = frozenset(
+    {
+        Reason.SOURCE_UNREACHABLE,
+        Reason.SOURCE_NOT_FOUND,
+        Reason.SOURCE_AUTH_FAILED,
+        Reason.REVISION_NOT_FOUND,
+        Reason.SHORT_COMMIT,
+        Reason.HOST_KEY_UNKNOWN,
+        Reason.SUB_PATH_INVALID,
+        Reason.CHECKSUM_MISMATCH,
+        Reason.SOURCE_INVALID,
+        Reason.SOURCE_TOO_LARGE,
+        Reason.SOURCE_FAILED,
+        Reason.CERTIFICATE_UNKNOWN,
+        Reason.SECRET_INVALID,
+        Reason.CA_BUNDLE_INVALID,
+        Reason.OUT_OF_STORAGE,
+        Reason.OUT_OF_MEMORY,
+    }
+)
 
 
 @dataclass(frozen=True)
 class PreparedSource:
-    """Everything is in place; both texts are empty when there was no git repository to fetch."""
+    """Everything is in place; the texts tell what was fetched, and are empty where there is nothing to tell.
+
+    `warnings` are sentences about what somebody should look at all the same.
+    """
 
     commit: str = ""
     revision: str = ""
+    digest: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,6 +76,17 @@ def parse_result(message: str) -> PreparedSource | PrepareFailure | None:
     text = {key: value for key, value in document.items() if isinstance(value, str)}
     if text.get("message"):
         return PrepareFailure(text.get("reason", ""), text["message"], text.get("hint", ""))
-    if "commit" in text or "revision" in text:
-        return PreparedSource(text.get("commit", "")[:COMMIT_LIMIT], text.get("revision", "")[:REVISION_LIMIT])
+    if text.keys() & {"commit", "revision", "digest"}:
+        return PreparedSource(
+            text.get("commit", "")[:COMMIT_LIMIT],
+            text.get("revision", "")[:REVISION_LIMIT],
+            text.get("digest", "")[:DIGEST_LIMIT],
+            _sentences(document.get("warnings")),
+        )
     return None
+
+
+def _sentences(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        return ()
+    return tuple(text[:WARNING_LIMIT] for text in value if isinstance(text, str) and text)[:WARNINGS_KEPT]

@@ -1,15 +1,36 @@
 """How logins and certificates for registries get into the Pod."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from imagebuild_operator.api.v1alpha1 import CABundle, Registries
+from imagebuild_operator.api.names import RegistrySecretType
+from imagebuild_operator.api.v1alpha1 import CABundle, ImageBuildSpec, Registries, RegistryLogin
 from imagebuild_operator.pod import paths
-from imagebuild_operator.pod.parts import SECRET_MODE, Json, Parts, empty_volume, joined, mount, secret_volume
+from imagebuild_operator.pod.arguments import context_folder
+from imagebuild_operator.pod.logins import FORMS
+from imagebuild_operator.pod.parts import (
+    SECRET_MODE,
+    Json,
+    Parts,
+    SourceParts,
+    empty_volume,
+    joined,
+    mount,
+    secret_volume,
+)
 from imagebuild_operator.pod.plan import CertificatesPlan, LoginsPlan, RegistrySecret
+from imagebuild_operator.pod.references import named_images
 
 # The key of a Secret of type kubernetes.io/dockerconfigjson.
 DOCKER_CONFIG_KEY: Final = ".dockerconfigjson"
+
+LOGINS_VOLUME: Final = "registry-logins"
+
+
+def secret_volume_name(index: int) -> str:
+    """The volume of the Secret at this place of `spec.registries.secretRefs`."""
+    return f"registry-{index}"
 
 
 def registry_parts(registries: Registries | None, *, prepared: bool) -> Parts:
@@ -22,21 +43,63 @@ def registry_parts(registries: Registries | None, *, prepared: bool) -> Parts:
     """
     if registries is None:
         return Parts()
-    secrets = [reference.name for reference in registries.secret_refs or ()]
-    logins = _merged(secrets) if prepared else joined(_projected(secret) for secret in secrets)
-    return joined((logins, _certificates(registries.ca_bundle)))
+    secrets = registries.secret_refs or []
+    logins = _merged(secrets) if prepared else joined(_projected(secret.name) for secret in secrets)
+    return joined((logins, _certificates(registries.ca_bundle), _cloud(registries.cloud or ())))
 
 
-def logins_plan(registries: Registries | None) -> LoginsPlan | None:
-    """What the init container has to merge."""
-    references = (registries.secret_refs if registries else None) or []
+def needs_merging(registries: Registries | None) -> bool:
+    """Whether the executor could not read the Secrets as they are: several, or one of another form."""
+    secrets = (registries.secret_refs if registries else None) or []
+    return len(secrets) > 1 or any(_type_of(secret) != RegistrySecretType.DOCKER_CONFIG_JSON for secret in secrets)
+
+
+def logins_plan(spec: ImageBuildSpec, source: SourceParts) -> LoginsPlan | None:
+    """What the init container has to merge.
+
+    Args:
+        spec: of the build, its tags expanded.
+        source: says whether the init container gets to see the Dockerfile.
+    """
+    references = (spec.registries.secret_refs if spec.registries else None) or []
     if not references:
         return None
     secrets = tuple(
-        RegistrySecret(secret=reference.name, file=Path(f"{paths.registry_secret(index)}/{paths.CONFIG_FILE}"))
+        RegistrySecret(
+            secret=reference.name,
+            folder=Path(paths.registry_secret(index)),
+            type=_type_of(reference),
+            registry=reference.registry,
+        )
         for index, reference in enumerate(references)
     )
-    return LoginsPlan(secrets=secrets, target=Path(f"{paths.MERGED_LOGINS}/{paths.CONFIG_FILE}"))
+    bases = _inline_bases(spec)
+    return LoginsPlan(
+        secrets=secrets,
+        target=Path(f"{paths.MERGED_LOGINS}/{paths.CONFIG_FILE}"),
+        repositories=(*_repositories(spec), *(bases or ())),
+        dockerfile=Path(f"{context_folder(spec)}/{spec.dockerfile or 'Dockerfile'}") if source.plan else None,
+        complete=bases is not None,
+    )
+
+
+def _type_of(login: RegistryLogin) -> RegistrySecretType:
+    return login.type or RegistrySecretType.DOCKER_CONFIG_JSON
+
+
+def _repositories(spec: ImageBuildSpec) -> tuple[str, ...]:
+    """What the spec itself says the build talks to."""
+    cache = (spec.cache.repository,) if spec.cache and spec.cache.repository else ()
+    mirrors = (spec.registries.mirrors if spec.registries else None) or []
+    return (*spec.output.images, *cache, *(endpoint for mirror in mirrors for endpoint in mirror.endpoints))
+
+
+def _inline_bases(spec: ImageBuildSpec) -> tuple[str, ...] | None:
+    """The base images of a Dockerfile that stands in the spec; None where it does not, or does not name them."""
+    if spec.source.inline is None:
+        return None
+    path = "/".join(filter(None, (spec.source.sub_path, spec.dockerfile or "Dockerfile")))
+    return next((named_images(file.content) for file in spec.source.inline.files if file.path == path), None)
 
 
 def certificates_plan(registries: Registries | None) -> CertificatesPlan | None:
@@ -56,26 +119,33 @@ def certificates_plan(registries: Registries | None) -> CertificatesPlan | None:
 
 def _projected(secret: str) -> Parts:
     return Parts(
-        volumes=(secret_volume("registry-logins", secret, {DOCKER_CONFIG_KEY: paths.CONFIG_FILE}),),
-        build_mounts=(mount("registry-logins", paths.DOCKER_CONFIG),),
+        volumes=(secret_volume(LOGINS_VOLUME, secret, {DOCKER_CONFIG_KEY: paths.CONFIG_FILE}),),
+        build_mounts=(mount(LOGINS_VOLUME, paths.DOCKER_CONFIG),),
     )
 
 
-def _merged(secrets: list[str]) -> Parts:
+def _merged(secrets: Sequence[RegistryLogin]) -> Parts:
     if not secrets:
         return Parts()
+    # Each key by name: one that is missing keeps the Pod waiting until it is there.
     sources = tuple(
-        secret_volume(f"registry-{index}", secret, {DOCKER_CONFIG_KEY: paths.CONFIG_FILE})
+        secret_volume(secret_volume_name(index), secret.name, {key: key for key in FORMS[_type_of(secret)].keys})
         for index, secret in enumerate(secrets)
     )
     return Parts(
-        volumes=(*sources, empty_volume("registry-logins", memory=True)),
+        volumes=(*sources, empty_volume(LOGINS_VOLUME, memory=True)),
         prepare_mounts=(
-            *(mount(f"registry-{index}", paths.registry_secret(index)) for index in range(len(secrets))),
-            mount("registry-logins", paths.MERGED_LOGINS, read_only=False),
+            *(mount(secret_volume_name(index), paths.registry_secret(index)) for index in range(len(secrets))),
+            mount(LOGINS_VOLUME, paths.MERGED_LOGINS, read_only=False),
         ),
-        build_mounts=(mount("registry-logins", paths.DOCKER_CONFIG),),
+        build_mounts=(mount(LOGINS_VOLUME, paths.DOCKER_CONFIG),),
     )
+
+
+def _cloud(vendors: Sequence[str]) -> Parts:
+    """What the executor's helpers need beside the identity that the cluster gives the Pod."""
+    # Older helpers look for a role in AWS's own files and variables only with it (kaniko, README.md).
+    return Parts(build_environment={"AWS_SDK_LOAD_CONFIG": "true"} if "ecr" in vendors else {})
 
 
 def _certificates(bundle: CABundle | None) -> Parts:

@@ -1,30 +1,32 @@
 """`python3 -m imagebuild_operator.prepare`: carries out the plan in the environment, and leaves the result."""
 
-import base64
 import errno
 import logging
 import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from imagebuild_operator.pod.plan import VARIABLE, GitPlan, Plan
+from imagebuild_operator.api.names import Reason
+from imagebuild_operator.pod.plan import VARIABLE, Plan
+from imagebuild_operator.pod.source_plans import SourcePlan
 from imagebuild_operator.prepare import result
 from imagebuild_operator.prepare.certificates import prepare_certificates, with_system
-from imagebuild_operator.prepare.credentials import prepare_logins
-from imagebuild_operator.prepare.git import checked_folder, fetch_source, login_values
-from imagebuild_operator.prepare.git_client import GitClient
+from imagebuild_operator.prepare.credentials import read_logins, write_logins
+from imagebuild_operator.prepare.ground import Ground
 from imagebuild_operator.prepare.result import (
     TERMINATION_MESSAGE,
     Failure,
     Prepared,
     PrepareError,
-    Reason,
     Result,
 )
+from imagebuild_operator.prepare.sources import fetcher_of
+from imagebuild_operator.prepare.sub_path import checked_folder
 
 log = logging.getLogger(__name__)
 
@@ -39,29 +41,25 @@ def carry_out(plan: Plan, *, protocols: str = "https") -> Result:
         protocols: that git may use, by colons.
     """
     try:
-        secrets = _secrets(plan.git)
+        fetch = fetcher_of(plan.source) if plan.source is not None else None
         trusted = _certificates(plan)
-        if plan.logins is not None:
-            prepare_logins(plan.logins)
-        if plan.git is None:
-            return Prepared()
-        client = GitClient(
-            folder=plan.scratch / "git",
-            work_tree=plan.context,
-            url=plan.git.url,
-            login=plan.git.login,
-            certificates=trusted,
-            protocols=protocols,
-            secrets=secrets,
-        )
-        return _fetched(plan, plan.git, client)
+        found = read_logins(plan.logins) if plan.logins is not None else []
+        logins = plan.logins.secrets if plan.logins is not None else ()
+        prepared = Prepared()
+        if plan.source is not None and fetch is not None:
+            prepared = fetch(Ground(plan.context, plan.scratch, trusted, protocols, logins))
+            if plan.sub_path is not None:
+                checked_folder(plan.context, plan.sub_path, _told(plan.source, prepared))
+        if plan.logins is None:
+            return prepared
+        return replace(prepared, warnings=write_logins(plan.logins, found))
     except PrepareError as error:
         return error.failure
     except OSError as error:
         return _system_failure(error)
     except Exception as error:
         # Its text might hold anything, its type does not.
-        return Failure(Reason.UNEXPECTED, f"Preparing the source failed: {type(error).__name__}.")
+        return Failure(Reason.SOURCE_FAILED, f"Preparing the source failed: {type(error).__name__}.")
 
 
 def main(
@@ -77,7 +75,7 @@ def main(
         plan = Plan.model_validate_json(os.environ.get(VARIABLE, ""))
     except ValueError:
         outcome: Result = Failure(
-            Reason.UNEXPECTED,
+            Reason.SOURCE_FAILED,
             f"The environment variable {VARIABLE} holds no plan that this version of the operator's image understands.",
         )
     else:
@@ -90,33 +88,23 @@ def main(
 
 
 def _certificates(plan: Plan) -> Path | None:
-    """The file of trusted certificates for git; None to leave it to git."""
+    """The file of every trusted certificate; None for the system's own."""
     if plan.certificates is None:
         return None
     extra = prepare_certificates(plan.certificates)
     return with_system(extra, plan.scratch / "trusted.crt")
 
 
-def _fetched(plan: Plan, git: GitPlan, client: GitClient) -> Prepared:
-    prepared = fetch_source(git, client)
-    if plan.sub_path is not None:
-        checked_folder(plan.context, plan.sub_path, f"{git.url} at {prepared.commit[:12]}")
-    return prepared
-
-
-def _secrets(git: GitPlan | None) -> tuple[str, ...]:
-    """What must not be told: the password, and the form in which http sends the login."""
-    if git is None or git.login is None:
-        return ()
-    username, password = login_values(git.login)
-    return password, base64.b64encode(f"{username}:{password}".encode()).decode()
+def _told(source: SourcePlan, prepared: Prepared) -> str:
+    """What messages call the source, as precisely as it is known."""
+    return f"{source.address} at {prepared.commit[:12]}" if prepared.commit else source.address
 
 
 def _system_failure(error: OSError) -> Failure:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Failure(Reason.OUT_OF_SPACE, "The node's disk is full.", "Free space on the nodes.")
+        return Failure(Reason.OUT_OF_STORAGE, "The node's disk is full.", "Free space on the nodes.")
     place = f" ({error.filename})" if isinstance(error.filename, str) else ""
-    return Failure(Reason.UNEXPECTED, f"Preparing the source failed: {error.strerror}{place}.")
+    return Failure(Reason.SOURCE_FAILED, f"Preparing the source failed: {error.strerror}{place}.")
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> None:

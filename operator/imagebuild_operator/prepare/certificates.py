@@ -5,8 +5,9 @@ import ssl
 from pathlib import Path
 from typing import Final
 
+from imagebuild_operator.api.names import Reason
 from imagebuild_operator.pod.plan import CertificatesPlan
-from imagebuild_operator.prepare.result import PrepareError, Reason
+from imagebuild_operator.prepare.result import PrepareError
 
 SYSTEM_BUNDLE: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 

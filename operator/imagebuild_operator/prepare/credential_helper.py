@@ -3,19 +3,23 @@
 Git starts it as a program of its own (gitcredentials(7)), so that the login is neither in git's arguments, nor its
 environment, nor its configuration. It stands alone: standard library only, run by its path.
 
-Arguments: the Secret's folder, the protocol and the host the login is for, and git's operation.
+Arguments: the Secret's folder, the protocol and the host the login is for, a file that says that the login was
+refused, and git's operation.
 """
 
 import sys
 from pathlib import Path
+
+# Goes with a token: GitLab wants it for OAuth tokens; with others GitLab, GitHub, Gitea and Azure do not look at it.
+USERNAME = "oauth2"
 
 
 def answer(folder: Path, protocol: str, host: str, question: dict[str, str]) -> str:
     """What to print; nothing when git asks for another host, as after a redirect."""
     if question.get("protocol") != protocol or question.get("host", "").lower() != host.lower():
         return ""
-    lines = [f"{key}={value(folder, key)}" for key in ("username", "password")]
-    return "".join(f"{line}\n" for line in lines)
+    username = value(folder, "username") if (folder / "username").exists() else USERNAME
+    return f"username={username}\npassword={value(folder, 'password')}\n"
 
 
 def value(folder: Path, key: str) -> str:
@@ -24,11 +28,14 @@ def value(folder: Path, key: str) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Only `get` is answered; `store` and `erase` have nothing to do."""
-    folder, protocol, host, operation = arguments
+    """`get` is answered until `erase` says that the login is wrong: git-lfs would ask again and again."""
+    folder, protocol, host, refused, operation = arguments
     question = dict(line.rstrip("\n").split("=", 1) for line in sys.stdin if "=" in line)
-    if operation == "get":
-        sys.stdout.write(answer(Path(folder), protocol, host, question))
+    said = answer(Path(folder), protocol, host, question)
+    if operation == "erase" and said:
+        Path(refused).touch()
+    elif operation == "get":
+        sys.stdout.write("quit=1\n" if said and Path(refused).exists() else said)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
-from imagebuild_operator.pod.plan import GitLogin
+from imagebuild_operator.pod.source_plans import GitLogin
 from imagebuild_operator.prepare import credential_helper
+from imagebuild_operator.prepare.folders import empty
+from imagebuild_operator.prepare.git_remote import Remote, origin, server_of
 
 # A server that packs a large repository sends a sign of life of five bytes every five seconds (git-config(1),
 # uploadpack.keepAlive), so one that sends less than a byte a second hangs.
@@ -55,27 +56,32 @@ class GitClient:
     Attributes:
         folder: for the repository and git's home.
         work_tree: where files are checked out.
-        url: the remote, which alone gets the login.
-        login: the mounted Secret, if any.
+        remote: what is fetched; its login goes to its server alone.
         certificates: file with every trusted certificate; None for git's own choice.
         protocols: that git may use, by colons (git(1), GIT_ALLOW_PROTOCOL), redirects included.
         stall_seconds: after which a silent server is given up.
         secrets: what is blackened in git's output; a server may send back what it was sent.
+        ssh: the command for ssh, see `git_ssh`; None where ssh is not used.
     """
 
     folder: Path
     work_tree: Path
-    url: str
-    login: GitLogin | None = None
+    remote: Remote
     certificates: Path | None = None
     protocols: str = "https"
     stall_seconds: int = STALL_SECONDS
     secrets: tuple[str, ...] = ()
+    ssh: str | None = None
 
     @property
     def repository(self) -> Path:
         """Git's own files."""
         return self.folder / "repository"
+
+    @property
+    def _refused(self) -> Path:
+        """Is there once the server has refused the login."""
+        return self.folder / "login-refused"
 
     def initialise(self) -> None:
         """Begin anew, also where an earlier container of the same Pod left something (init containers may run again).
@@ -85,22 +91,28 @@ class GitClient:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self.discard()
-        _empty(self.work_tree)
+        self._refused.unlink(missing_ok=True)
+        empty(self.work_tree)
         self.run("init", "--quiet", "--template=")
 
     def discard(self) -> None:
         """Remove git's own files; the work tree stays."""
         shutil.rmtree(self.repository, ignore_errors=True)
 
-    def run(self, *arguments: str) -> str:
-        """What git prints.
+    def run(self, *arguments: str, more: Mapping[str, str] | None = None) -> str:
+        """What git prints, run in the work tree; `more` is added to its environment.
 
         Raises:
             GitError: if its status is not 0.
         """
         command = ["git", *(word for pair in self._settings() for word in ("-c", "=".join(pair))), *arguments]
         done = subprocess.run(
-            command, env=self._environment(), stdin=subprocess.DEVNULL, capture_output=True, check=False
+            command,
+            env={**self._environment(), **(more or {})},
+            cwd=self.work_tree,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
         )
         if done.returncode != 0:
             raise GitError(done.returncode, redacted(done.stderr.decode(errors="replace"), self.secrets))
@@ -108,14 +120,14 @@ class GitClient:
 
     def _settings(self) -> list[tuple[str, str]]:
         settings = [*_SETTINGS.items(), ("http.lowSpeedTime", str(self.stall_seconds)), ("credential.helper", "")]
-        if self.login is not None:
-            settings.append((f"credential.{origin(self.url)}.helper", self._helper(self.login)))
+        if self.remote.login is not None and not self.remote.ssh:
+            settings.append((f"credential.{origin(self.remote.url)}.helper", self._helper(self.remote.login)))
         return settings
 
     def _helper(self, login: GitLogin) -> str:
-        parts = urlsplit(self.url)
-        words = [sys.executable, "-I", credential_helper.__file__, str(login.folder), parts.scheme, host_of(self.url)]
-        return f"!{shlex.join(words)}"
+        scheme = server_of(self.remote.url).scheme
+        arguments = (str(login.folder), scheme, self.remote.host, str(self._refused))
+        return f"!{shlex.join((sys.executable, '-I', credential_helper.__file__, *arguments))}"
 
     def _environment(self) -> dict[str, str]:
         environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
@@ -131,6 +143,8 @@ class GitClient:
         }
         if self.certificates is not None:
             environment["GIT_SSL_CAINFO"] = str(self.certificates)
+        if self.ssh is not None:
+            environment |= {"GIT_SSH_COMMAND": self.ssh, "GIT_SSH_VARIANT": "ssh"}
         return environment
 
 
@@ -139,23 +153,3 @@ def redacted(text: str, secrets: Iterable[str]) -> str:
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, "***")
     return text
-
-
-def host_of(url: str) -> str:
-    """Host and port as they stand in a URL."""
-    return urlsplit(url).netloc.rpartition("@")[2]
-
-
-def origin(url: str) -> str:
-    """Protocol, host and port of a URL."""
-    return f"{urlsplit(url).scheme}://{host_of(url)}"
-
-
-def _empty(folder: Path) -> None:
-    """Remove what is in a folder, but not the folder: it is a mount point."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for entry in folder.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()

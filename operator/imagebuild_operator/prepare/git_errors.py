@@ -5,157 +5,142 @@ GnuTLS or OpenSSL below it. Adding a cause means adding a row.
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
-from imagebuild_operator.pod.plan import GitPlan
-from imagebuild_operator.prepare.git_client import GitError, host_of, origin
-from imagebuild_operator.prepare.result import PrepareError, Reason
+from imagebuild_operator.api.names import Reason
+from imagebuild_operator.prepare.git_causes import AUTHORITY_HINT, REACH_HINT, GitCause, Words, fixed, row
+from imagebuild_operator.prepare.git_client import GitError
+from imagebuild_operator.prepare.git_remote import Remote, origin
+from imagebuild_operator.prepare.git_ssh_errors import SSH_CAUSES
+from imagebuild_operator.prepare.result import PrepareError
 
-Words = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class GitCause:
-    """One row: what git prints, and what is said; `{line}` in the words stands for git's own last line."""
-
-    reason: Reason
-    pattern: re.Pattern[str]
-    words: Callable[[GitPlan, str], Words]
-
-
-def _row(reason: Reason, pattern: str, words: Callable[[GitPlan, str], Words]) -> GitCause:
-    return GitCause(reason, re.compile(pattern, re.IGNORECASE), words)
+# Lines that stand below the one that says what happened.
+_NOISE: Final = re.compile(
+    r"(fatal: )?could not read from remote repository|please make sure you have the correct access rights|"
+    r"and the repository exists\.|host key verification failed|failed to fetch some objects|errors logged to|"
+    r"use `git lfs logs|check that (it exists|you have)|(fatal: )?credential helper .* told us to quit",
+    re.IGNORECASE,
+)
 
 
-def _login_required(plan: GitPlan, line: str) -> Words:
-    if origin(plan.url) in line:
-        return (
-            f"{plan.url} asks for a login.",
-            "Name a Secret of type kubernetes.io/basic-auth in spec.source.git.secretRef.",
-        )
+def _login_required(remote: Remote, line: str) -> Words:
+    if remote.ssh or origin(remote.url) in line:
+        return f"{remote.url} asks for a login.", remote.login_hint
     return (
-        f"{plan.url} redirects to another server, which asks for a login: {line}",
-        f"Logins are sent to {host_of(plan.url)} only: put the final address into spec.source.git.url.",
+        f"{remote.url} redirects to another server, which asks for a login: {line}",
+        f"Logins are sent to {remote.host} only: put the final address into {remote.url_field}.",
     )
 
 
-def _login_refused(plan: GitPlan, line: str) -> Words:
-    if plan.login is None:
-        return (
-            f"{plan.url} refuses access without a login: {line}",
-            "Name a Secret of type kubernetes.io/basic-auth in spec.source.git.secretRef.",
-        )
+def _login_refused(remote: Remote, line: str) -> Words:
+    if remote.login is None:
+        return f"{remote.url} refuses access without a login: {line}", remote.login_hint
     return (
-        f"{plan.url} refuses the login in Secret {plan.login.secret}: {line}",
+        f"{remote.url} refuses the login in Secret {remote.login.secret}: {line}",
         "Check username and password there; a token must not have expired and must be allowed to read the repository.",
     )
 
 
-def _not_found(plan: GitPlan, line: str) -> Words:
-    hint = "Check spec.source.git.url."
-    if plan.login is None:
-        hint += " Some servers say the same of a private repository: then name a Secret in spec.source.git.secretRef."
+def _not_found(remote: Remote, line: str) -> Words:
+    hint = f"Check {remote.url_field}."
+    if remote.login is None:
+        hint += f" Some servers say the same of a private repository. {remote.login_hint}"
     else:
-        hint += f" Some servers say the same when the login in Secret {plan.login.secret} may not read it."
-    return f"There is no git repository at {plan.url}: {line}", hint
-
-
-def _fixed(message: str, hint: str = "") -> Callable[[GitPlan, str], Words]:
-    return lambda plan, line: (message.format(url=plan.url, host=host_of(plan.url), line=line), hint)
+        hint += f" Some servers say the same when the login in Secret {remote.login.secret} may not read it."
+    return f"There is no git repository at {remote.url}: {line}", hint
 
 
 CAUSES: Final[tuple[GitCause, ...]] = (
-    _row(
+    row(
         Reason.OUT_OF_MEMORY,
         r"died of signal 9|out of memory|malloc failed|cannot allocate memory",
-        _fixed(
+        fixed(
             "Git ran out of memory while it fetched {url}.",
             "Raise spec.sourceResources.limits.memory.",
         ),
     ),
-    _row(
-        Reason.OUT_OF_SPACE,
+    row(
+        Reason.OUT_OF_STORAGE,
         r"no space left on device|disk quota exceeded",
-        _fixed(
+        fixed(
             "The node's disk is full: {line}",
             "Free space on the nodes, or ask for it in spec.sourceResources.requests.ephemeral-storage.",
         ),
     ),
-    _row(
+    row(
         Reason.CERTIFICATE_UNKNOWN,
         r"certificate subject name|no alternative certificate|does not match target host",
-        _fixed("The certificate of {host} is for another host name: {line}", "Check the host in spec.source.git.url."),
+        fixed("The certificate of {host} is for another host name: {line}", "Check the host in {field}."),
     ),
-    _row(
+    row(
         Reason.CERTIFICATE_UNKNOWN,
         r"certificate verification failed|SSL certificate problem|certificate has expired|self[- ]signed certificate",
-        _fixed(
+        fixed(
             "The certificate of {host} is not trusted, or has expired: {line}",
-            "Put the certificate authority that signed it into a ConfigMap and name that in spec.registries.caBundle.",
+            AUTHORITY_HINT,
         ),
     ),
-    _row(
-        Reason.LOGIN_REQUIRED,
+    *SSH_CAUSES,
+    row(
+        Reason.SOURCE_AUTH_FAILED,
         r"could not read (username|password) for|terminal prompts disabled",
         _login_required,
     ),
-    _row(Reason.LOGIN_REFUSED, r"authentication failed for|returned error: 40[13]", _login_refused),
-    _row(
-        Reason.REPOSITORY_NOT_FOUND,
-        r"repository '.*' not found|returned error: (404|410)|info/refs not valid|did you run git update-server-info",
+    row(Reason.SOURCE_AUTH_FAILED, r"authentication failed for|returned error: 40[13]", _login_refused),
+    row(
+        Reason.SOURCE_NOT_FOUND,
+        r"repository '.*' not found|returned error: (404|410)|info/refs not valid|did you run git update-server-info|"
+        r"does not appear to be a git repository|repository not found|could not be found",
         _not_found,
     ),
-    _row(
-        Reason.GIT_FAILED,
+    row(
+        Reason.SOURCE_FAILED,
         r"protocol \S+ (disabled|not supported)|transport '\S+' not allowed",
-        _fixed(
-            "{url} redirects to an address that is not https: {line}", "Put the final address into spec.source.git.url."
-        ),
+        fixed("{url} redirects to an address that is not https: {line}", "Put the final address into {field}."),
     ),
-    _row(
-        Reason.UNREACHABLE,
+    row(
+        Reason.SOURCE_UNREACHABLE,
         r"could not resolve (host|proxy)",
-        _fixed("The name of {host} cannot be resolved: {line}", "Check spec.source.git.url and the cluster's DNS."),
+        fixed("The name of {host} cannot be resolved: {line}", "Check {field} and the cluster's DNS."),
     ),
-    _row(
-        Reason.UNREACHABLE,
+    row(
+        Reason.SOURCE_UNREACHABLE,
         r"operation too slow|timed out",
-        _fixed("{host} does not answer in time: {line}", "Check that Pods may reach it: network policies, proxies."),
+        fixed("{host} does not answer in time: {line}", REACH_HINT),
     ),
-    _row(
-        Reason.UNREACHABLE,
+    row(
+        Reason.SOURCE_UNREACHABLE,
         r"failed to connect|couldn't connect|connection (refused|reset)|unreachable|no route to host|empty reply|"
         r"returned error: (429|5\d\d)|early EOF|hung up unexpectedly|remote end hung up|unexpected disconnect|"
         r"RPC failed|gnutls_handshake|recv error|send failure|SSL_(connect|read)|transfer closed|HTTP/2 stream",
-        _fixed("{host} cannot be reached: {line}", "Check that Pods may reach it: network policies, proxies."),
+        fixed("{host} cannot be reached: {line}", REACH_HINT),
     ),
 )
 
 
-def explained(error: GitError, plan: GitPlan) -> PrepareError:
-    """The first row of the table that applies, or git's own words."""
+def explained(error: GitError, remote: Remote, first: tuple[GitCause, ...] = ()) -> PrepareError:
+    """The first row that applies, of `first` and then of the table; or git's own words."""
     if error.status == -9:
-        return _said(CAUSES[0], plan, "")
+        return _said(CAUSES[0], remote, "")
     line = last_line(error.output)
-    for cause in CAUSES:
+    for cause in (*first, *CAUSES):
         if cause.pattern.search(error.output):
-            return _said(cause, plan, line)
-    return PrepareError(Reason.GIT_FAILED, f"Git failed to fetch {plan.url}: {line or error}")
+            return _said(cause, remote, line)
+    return PrepareError(Reason.SOURCE_FAILED, f"Git failed to fetch {remote.url}: {line or error}")
 
 
 def last_line(output: str) -> str:
     """Git's last line that tells an error, without its prefix and without what only a server may have to know."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    said = [line for line in lines if line.startswith(("fatal: ", "error: "))] or lines
+    lines = [line.removeprefix("remote:").strip() for line in output.splitlines()]
+    telling = [line for line in lines if line and not _NOISE.match(line)] or [line for line in lines if line]
+    said = [line for line in telling if line.lower().startswith(("fatal: ", "error: "))] or telling
     line = said[-1] if said else ""
-    line = re.sub(r"^(fatal|error): ", "", line)
+    line = re.sub(r"^(fatal|error): ", "", line, flags=re.IGNORECASE)
     line = re.sub(r"^unable to access '[^']*': ", "", line)
     # Logins and signatures travel in these parts of an address.
     return re.sub(r"(https?://)[^/@\s']*@", r"\1", re.sub(r"(https?://[^\s?']*)\?[^\s']*", r"\1", line))
 
 
-def _said(cause: GitCause, plan: GitPlan, line: str) -> PrepareError:
-    message, hint = cause.words(plan, line)
+def _said(cause: GitCause, remote: Remote, line: str) -> PrepareError:
+    message, hint = cause.words(remote, line)
     return PrepareError(cause.reason, message, hint)

@@ -2,9 +2,10 @@
 
 import json
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
+
+from imagebuild_operator.api.names import Reason
 
 TERMINATION_MESSAGE: Final = Path("/dev/termination-log")
 # Kubernetes keeps so much of a termination message; a longer one would be cut and no JSON any more.
@@ -13,38 +14,22 @@ TEXT_LIMIT: Final = 900
 HINT_LIMIT: Final = 400
 
 
-class Reason(StrEnum):
-    """Why preparing failed, as precisely as it can be told."""
-
-    REVISION_NOT_FOUND = "RevisionNotFound"
-    SHORT_COMMIT = "ShortCommit"
-    REPOSITORY_EMPTY = "RepositoryEmpty"
-    REPOSITORY_NOT_FOUND = "RepositoryNotFound"
-    LOGIN_REQUIRED = "LoginRequired"
-    LOGIN_REFUSED = "LoginRefused"
-    UNREACHABLE = "Unreachable"
-    CERTIFICATE_UNKNOWN = "CertificateUnknown"
-    SUB_PATH_INVALID = "SubPathInvalid"
-    GIT_SECRET_INVALID = "GitSecretInvalid"  # noqa: S105 - the name of a reason
-    REGISTRY_SECRET_INVALID = "RegistrySecretInvalid"  # noqa: S105 - the name of a reason
-    CA_BUNDLE_INVALID = "CABundleInvalid"
-    OUT_OF_SPACE = "OutOfSpace"
-    OUT_OF_MEMORY = "OutOfMemory"
-    GIT_FAILED = "GitFailed"
-    UNEXPECTED = "Unexpected"
-
-
 @dataclass(frozen=True)
 class Prepared:
-    """Everything is in place; both texts are empty when there was no repository to fetch."""
+    """Everything is in place; the texts tell what was fetched, and are empty where there is nothing to tell.
+
+    `warnings` are sentences about what somebody should look at all the same, within the bounds of `pod.prepared`.
+    """
 
     commit: str = ""
     revision: str = ""
+    digest: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Something is not, and why, in words for the user."""
+    """Something is not, and why, in words for the user; `reason` is one of `pod.prepared.REASONS`."""
 
     reason: Reason
     message: str
@@ -64,9 +49,12 @@ class PrepareError(Exception):
 
 def encode(result: Result) -> str:
     """The termination message: JSON of at most 4096 bytes."""
+    members: dict[str, str | list[str]]
     match result:
-        case Prepared(commit, revision):
-            members = {"commit": commit, "revision": revision}
+        case Prepared(commit, revision, digest, warnings):
+            members = {"commit": commit, "revision": revision, "digest": digest}
+            if warnings:
+                members["warnings"] = [_clipped(warning, TEXT_LIMIT) for warning in warnings]
         case Failure(reason, message, hint):
             members = {
                 "reason": reason.value,
@@ -89,5 +77,7 @@ def _clipped(text: str, limit: int) -> str:
     return clean if len(clean) <= limit else f"{clean[: limit - 1]}…"
 
 
-def _ascii(text: str) -> str:
-    return text.encode("ascii", errors="replace").decode("ascii")
+def _ascii(value: str | list[str]) -> str | list[str]:
+    if isinstance(value, list):
+        return [text.encode("ascii", errors="replace").decode("ascii") for text in value]
+    return value.encode("ascii", errors="replace").decode("ascii")

@@ -6,13 +6,21 @@ from typing import Any
 import pytest
 
 from imagebuild_operator.api.names import Reason
-from imagebuild_operator.core.failures import CAUSES, Evidence, error_line, explain, without_usage
+from imagebuild_operator.core.failures import CAUSES, TOLD_BY_PREPARE, Evidence, error_line, explain, without_usage
 from tests.unit.core.pod_documents import DELETED, pod, terminated
 
 EVICTION = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "drained"}
 PRESSURE = {"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet"}
 TOO_MANY = "error building image: GET https://registry.example.com/v2/a/manifests/1: TOOMANYREQUESTS: slow down"
 BROKEN = "error building image: GET https://registry.example.com/v2/a/manifests/1: unexpected status code 502 Oops"
+DENIED = "error building image: GET https://registry.example.com/v2/a/manifests/1: DENIED: requested access"
+
+
+def said(reason: Reason) -> str:
+    """A termination message of the init container."""
+    return json.dumps({"reason": reason, "message": "words of its own"})
+
+
 # One Pod for each row of CAUSES, in its order, with a word that its explanation must hold.
 ROWS: list[tuple[Reason, dict[str, Any], str]] = [
     (Reason.DISRUPTED, {"build": terminated(143), "metadata": DELETED, "conditions": [EVICTION]}, "drained"),
@@ -29,9 +37,11 @@ ROWS: list[tuple[Reason, dict[str, Any], str]] = [
     (Reason.DISRUPTED, {"reason": "OutOfmemory", "message": "Node didn't have enough resource"}, "enough resource"),
     (Reason.POD_REJECTED, {"reason": "UnexpectedAdmissionError", "message": "no such device"}, "no such device"),
     (Reason.OUT_OF_MEMORY, {"build": terminated(137, reason="OOMKilled")}, "exit code 137"),
-    (Reason.BUILD_FAILED, {"prepare": terminated(3, message="Killed")}, "Fetching the source failed with exit code 3"),
+    *((reason, {"prepare": terminated(1, message=said(reason))}, "words of its own") for reason in TOLD_BY_PREPARE),
+    (Reason.SOURCE_FAILED, {"prepare": terminated(3, message="Killed")}, "Fetching the source failed with exit code 3"),
     (Reason.RATE_LIMITED, {"build": terminated(1, message=TOO_MANY)}, "for now: error building image: GET"),
     (Reason.REGISTRY_UNAVAILABLE, {"build": terminated(1, message=BROKEN)}, "cannot be reached: error building image"),
+    (Reason.REGISTRY_AUTH_FAILED, {"build": terminated(1, message=DENIED)}, "without a Secret: error building image"),
     (Reason.BUILD_FAILED, {"phase": "Succeeded", "build": terminated(0, message="")}, "no digest"),
     (Reason.BUILD_FAILED, {"message": "the node said nothing"}, "the node said nothing"),
     (Reason.BUILD_FAILED, {"build": terminated(7)}, "exit code 7: error building image: no such stage"),
@@ -94,7 +104,11 @@ def test_a_killed_init_container_asks_for_its_own_memory() -> None:
 def test_what_the_init_container_says_is_taken_over_word_for_word() -> None:
     said = json.dumps({"reason": "RevisionNotFound", "message": "There is no branch x.", "hint": "Push it."})
     found, explanation = explain(Evidence(pod(prepare=terminated(1, message=said))))
-    assert (found, explanation.message, explanation.hint) == (Reason.BUILD_FAILED, "There is no branch x.", "Push it.")
+    assert (found, explanation.message, explanation.hint) == (
+        Reason.REVISION_NOT_FOUND,
+        "There is no branch x.",
+        "Push it.",
+    )
 
 
 @pytest.mark.parametrize("message", ["", "{}", "[]", '{"message": 5}', "not json", '{"message": ""}'])

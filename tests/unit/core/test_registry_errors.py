@@ -7,7 +7,7 @@ import pytest
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.core.failures import Evidence, explain
-from imagebuild_operator.core.registry_errors import rate_limited, unavailable
+from imagebuild_operator.core.registry_errors import rate_limited, refusal, refused, unavailable
 from tests.unit.core.pod_documents import pod, terminated
 
 RATE_LIMITED = """
@@ -75,14 +75,26 @@ error pushing image: failed to push to destination registry.example.com/app/a:1:
 error pushing image: failed to push to destination registry.example.com/app/a:1: PATCH https://registry.example.com/v2/app/a/blobs/uploads/1: unexpected status code 408 Request Timeout
 """  # noqa: E501
 
-# A login, a right, a name, or what a registry sent: trying the same again would not help.
-OTHER = """
+# A login, or a right, that the registry wants; the last two are Docker Hub's.
+REFUSED = """
 error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:15009/lines/l-401-at-push-check:1": POST https://registry.imb.test:15009/v2/lines/l-401-at-push-check/blobs/uploads/: UNAUTHORIZED: authentication required
 error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:15009/lines/l-403-at-push-check:1": POST https://registry.imb.test:15009/v2/lines/l-403-at-push-check/blobs/uploads/: DENIED: requested access to the resource is denied
+error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:15000/team/a:1": creating push check transport for registry.imb.test:15000 failed: GET https://registry.imb.test:15000/v2/: unexpected status code 401 Unauthorized
+error pushing image: failed to push to destination registry.example.com/app/a:1: HEAD https://registry.example.com/v2/app/a/manifests/1: unexpected status code 401 Unauthorized (HEAD responses have no body, use GET for details)
+error pushing image: failed to push to destination registry.example.com/app/a:1: PUT https://registry.example.com/v2/app/a/manifests/1: DENIED: requested access to the resource is denied
+error pushing image: failed to push to destination registry.example.com/app/a:1: PUT https://registry.example.com/v2/app/a/manifests/1: unexpected status code 403 Forbidden
+error building image: unable to complete operation after 1 attempts, last error: GET https://index.docker.io/v2/library/nothing-here/manifests/latest: UNAUTHORIZED: authentication required; [map[Action:pull Class: Name:library/nothing-here Type:repository]]
+error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "shop/web:1": creating push check transport for index.docker.io failed: GET https://auth.docker.io/token?scope=repository%3Ashop%2Fweb%3Apush%2Cpull&service=registry.docker.io: unexpected status code 401 Unauthorized: {"details":"incorrect username or password"}
+"""  # noqa: E501
+
+# A name, a quota, or what a registry sent: trying the same again, or with another login, would not help.
+OTHER = """
 error building image: unable to complete operation after 1 attempts, last error: GET https://registry.imb.test:15009/v2/nothing-here/manifests/latest: MANIFEST_UNKNOWN: manifest unknown; map[Tag:latest]
 error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "nowhere.imb.test:5000/app/a:1": creating push check transport for nowhere.imb.test:5000 failed: Get "https://nowhere.imb.test:5000/v2/": dial tcp: lookup nowhere.imb.test on 10.244.0.1:53: no such host
 error building image: unable to complete operation after 1 attempts, last error: Get "https://nowhere.imb.test:5000/v2/": dial tcp: lookup nowhere.imb.test on 10.244.0.1:53: no such host
 error building image: GET https://registry.imb.test:15009/v2/busybox/blobs/sha256:14c53b: Content-Length header 100000 does not match expected size 419
+error pushing image: failed to push to destination harbor.example.com/app/a:1: PUT https://harbor.example.com/v2/app/a/manifests/1: DENIED: adding 3 MiB of storage resource, which when updated to current usage of 9 MiB will exceed the configured upper limit of 10 MiB.
+error pushing image: failed to push to destination r.example.com/app/a:1: PUT https://r.example.com/v2/app/a/manifests/1: DENIED: the tag is immutable
 """  # noqa: E501
 
 # A step may talk to registries too, and say so in the executor's own words.
@@ -109,18 +121,50 @@ def lines(block: str) -> list[str]:
 def test_a_registry_that_allows_no_more_requests(line: str) -> None:
     assert rate_limited(line)
     assert not unavailable(line)
+    assert not refused(line)
 
 
 @pytest.mark.parametrize("line", [*lines(UNAVAILABLE), *lines(BROKEN)])
 def test_a_registry_that_fails_or_does_not_answer(line: str) -> None:
     assert unavailable(line)
     assert not rate_limited(line)
+    assert not refused(line)
+
+
+@pytest.mark.parametrize("line", lines(REFUSED))
+def test_a_registry_that_wants_another_login(line: str) -> None:
+    assert refused(line)
+    assert not rate_limited(line)
+    assert not unavailable(line)
 
 
 @pytest.mark.parametrize("line", [*lines(OTHER), *lines(STEPS), ""])
 def test_every_other_failure_is_not_the_registrys(line: str) -> None:
     assert not rate_limited(line)
     assert not unavailable(line)
+    assert not refused(line)
+
+
+@pytest.mark.parametrize(
+    ("secrets", "named"),
+    [
+        ([], "refused access without a Secret: error"),
+        (["push"], "refused the login of Secret push: error"),
+        (["a", "b", "c"], "refused the login of Secret a, b, c: error"),
+        (["a", "b", "c", "d", "e"], "refused the login of Secret a, b, c and 2 more: error"),
+    ],
+)
+def test_a_refusal_names_the_secrets_that_were_used(secrets: list[str], named: str) -> None:
+    message, hint = refusal(lines(REFUSED)[0], secrets)
+    assert named in message
+    assert ("spec.registries.secretRefs" in hint) == (not secrets)
+    assert "docker.io" not in hint
+
+
+@pytest.mark.parametrize("line", lines(REFUSED)[-2:])
+@pytest.mark.parametrize("secrets", [[], ["push"]])
+def test_a_refusal_of_docker_hub_names_the_key_that_its_login_needs(line: str, secrets: list[str]) -> None:
+    assert "the key of Docker Hub is https://index.docker.io/v1/" in refusal(line, secrets)[1]
 
 
 def reason_of(log: str, exit_code: int = 1) -> Reason:
@@ -132,6 +176,7 @@ def reason_of(log: str, exit_code: int = 1) -> Reason:
     [
         *((line, Reason.RATE_LIMITED) for line in lines(RATE_LIMITED)),
         *((line, Reason.REGISTRY_UNAVAILABLE) for line in lines(UNAVAILABLE)),
+        *((line, Reason.REGISTRY_AUTH_FAILED) for line in lines(REFUSED)),
         *((line, Reason.BUILD_FAILED) for line in [*lines(OTHER), *lines(STEPS)]),
     ],
 )

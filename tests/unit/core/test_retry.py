@@ -17,7 +17,7 @@ from imagebuild_operator.core.times import parse_time
 from tests.unit.core.kstatus import kstatus
 from tests.unit.core.world import DIGEST, START, World, inline_spec
 
-TRANSIENT = [Reason.REGISTRY_UNAVAILABLE, Reason.RATE_LIMITED]
+TRANSIENT = [Reason.REGISTRY_UNAVAILABLE, Reason.RATE_LIMITED, Reason.SOURCE_UNREACHABLE]
 DISRUPTION = [Reason.DISRUPTED, Reason.EVICTED, Reason.POD_LOST]
 # Reasons that no failure has: of states, and of ends on purpose.
 NO_FAILURE = {

@@ -22,6 +22,8 @@ FIELDS = [
     ("output", {"images": ["registry.example.com/team/web:2"]}, True),
     ("executor", {"image": "executor:2"}, True),
     ("executor", {"snapshotMode": "full"}, True),
+    ("executor", {"extraArgs": ["--single-snapshot"]}, True),
+    ("secrets", [{"id": "a", "secretKeyRef": {"name": "b", "key": "c"}}], True),
     ("executor", {"verbosity": "debug"}, False),
     ("registries", {"insecure": ["r:5000"]}, False),
     ("cache", {"enabled": True}, False),
@@ -226,3 +228,11 @@ def test_the_record_of_the_next_attempt_keeps_the_history_of_the_run() -> None:
     assert [entry.number for entry in run.attempts or ()] == [11, 10, 9, 8, 7, 6, 5, 4]
     assert run.requested_at == "token"
     assert run.queued_time == "2026-01-01T00:00:00.000000Z"
+
+
+def test_an_input_of_a_later_schema_leaves_the_hashes_of_specs_without_it() -> None:
+    spec = {"source": {"git": {"url": "https://git.example.com/web.git"}}, "output": {"images": ["a/b:1"]}}
+    assert inputs.inputs_hash(spec) == "v1:70840aa6f7355f30224d3f1eb2278f06"
+    assert inputs.inputs_hash({**spec, "executor": {"verbosity": "debug"}}) == inputs.inputs_hash(spec)
+    extra = {**spec, "executor": {"extraArgs": ["--single-snapshot"]}}
+    assert inputs.inputs_hash(extra) != inputs.inputs_hash(spec)

@@ -32,7 +32,7 @@ def spec(letter: str) -> JSON:
         target=f"t{letter * 99}",
         buildArgs=[],
         secrets=[],
-        executor={"image": f"e{letter * 99}", "snapshotMode": "redo"},
+        executor={"image": f"e{letter * 99}", "snapshotMode": "redo", "extraArgs": []},
     )
 
 

@@ -36,11 +36,18 @@ def settings_of(**changes: Any) -> PodSettings:
 
 
 def pod_of(
-    spec: ImageBuildSpec, *, run: int = 3, attempt: int = 1, group: str = "", deadline: int = 3600, **settings: Any
+    spec: ImageBuildSpec,
+    *,
+    run: int = 3,
+    attempt: int = 1,
+    generation: int = 5,
+    group: str = "",
+    deadline: int = 3600,
+    **settings: Any,
 ) -> Json:
     return build_pod(
         build=BUILD,
-        attempt=AttemptIdentity(run, attempt, pod_name(BUILD.name, BUILD.uid, run, attempt), group),
+        attempt=AttemptIdentity(run, attempt, pod_name(BUILD.name, BUILD.uid, run, attempt), generation, group),
         spec=spec,
         settings=settings_of(**settings),
         deadline_seconds=deadline,
@@ -58,7 +65,7 @@ def prepare_container(pod: Json) -> Json:
 
 
 def variables(container: Json) -> dict[str, str]:
-    return {entry["name"]: entry["value"] for entry in container["env"]}
+    return {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
 
 
 def mounts(container: Json) -> dict[str, Json]:

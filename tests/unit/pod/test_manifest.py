@@ -8,6 +8,7 @@ import pytest
 from imagebuild_operator.api import names
 from imagebuild_operator.pod.manifest import pod_name
 from imagebuild_operator.pod.plan import VARIABLE, Plan
+from imagebuild_operator.pod.source_plans import GitPlan
 from tests.unit.pod.specs import (
     BUILD,
     GIT,
@@ -116,7 +117,12 @@ def test_the_executor() -> None:
     assert container["image"] == "ghcr.io/osscontainertools/kaniko:v1.28.3"
     assert container["terminationMessagePath"] == "/dev/termination-log"
     assert container["terminationMessagePolicy"] == "FallbackToLogsOnError"
-    assert variables(container) == {"container": "kube", "DOCKER_CONFIG": "/kaniko/.docker", "GOMEMLIMIT": "819MiB"}
+    assert variables(container) == {
+        "container": "kube",
+        "DOCKER_CONFIG": "/kaniko/.docker",
+        "AWS_ECR_DISABLE_CACHE": "true",
+        "GOMEMLIMIT": "819MiB",
+    }
     assert "--digest-file=/dev/termination-log" in container["args"]
     assert "command" not in container
 
@@ -212,8 +218,12 @@ def test_git_is_fetched_by_the_init_container() -> None:
     assert container["command"] == ["python3", "-m", "imagebuild_operator.prepare"]
     assert container["resources"]["limits"]["memory"] == "256Mi"
     plan = plan_of(pod)
-    assert plan.git is not None
-    assert (plan.git.url, plan.git.revision, plan.git.login) == ("https://git.example.com/acme/web.git", "main", None)
+    assert isinstance(plan.source, GitPlan)
+    assert (plan.source.url, plan.source.revision, plan.source.login) == (
+        "https://git.example.com/acme/web.git",
+        "main",
+        None,
+    )
     assert plan.sub_path == "services/web"
     assert str(plan.context) == "/kaniko/ctx"
     for path, writable in (("/kaniko/ctx", True), (str(plan.scratch), True)):
@@ -229,20 +239,30 @@ def test_git_is_fetched_by_the_init_container() -> None:
 def test_the_git_login_reaches_the_init_container_only() -> None:
     pod = pod_of(spec_of(GIT_WITH_LOGIN))
     plan = plan_of(pod)
-    assert plan.git is not None
-    assert plan.git.login is not None
-    assert plan.git.login.secret == "git-login"
-    assert mounts(prepare_container(pod))[str(plan.git.login.folder)]["name"] == "git-login"
+    assert isinstance(plan.source, GitPlan)
+    assert plan.source.login is not None
+    assert plan.source.login.secret == "git-login"
+    assert mounts(prepare_container(pod))[str(plan.source.login.folder)]["name"] == "git-login"
     assert "git-login" not in {mount["name"] for mount in build_container(pod)["volumeMounts"]}
     # The whole Secret: which of its keys is missing is told by the init container.
     assert volumes(pod)["git-login"]["secret"] == {"secretName": "git-login", "defaultMode": 0o400}
 
 
+@pytest.mark.parametrize("member", ["submodules", "lfs"])
+@pytest.mark.parametrize("value", [None, False, True])
+def test_what_git_fetches_besides(member: str, value: bool | None) -> None:
+    git = GIT["git"] if value is None else {**GIT["git"], member: value}
+    plan = plan_of(pod_of(spec_of({"git": git})))
+    assert isinstance(plan.source, GitPlan)
+    found = {"submodules": plan.source.submodules, "lfs": plan.source.lfs}
+    assert found == {"submodules": False, "lfs": False} | {member: value is True}
+
+
 def test_the_plan_survives_the_kubelet() -> None:
     url = "https://git.example.com/$(HOME)/$$/web.git"
     plan = plan_of(pod_of(spec_of({"git": {"url": url}})))
-    assert plan.git is not None
-    assert plan.git.url == url
+    assert isinstance(plan.source, GitPlan)
+    assert plan.source.url == url
 
 
 # Registries
@@ -274,9 +294,9 @@ def test_everything_else_is_merged_in_memory(source: Json, registries: Json) -> 
     assert [entry.secret for entry in logins.secrets] == [entry["name"] for entry in registries["secretRefs"]]
     found = mounts(prepare_container(pod))
     for entry in logins.secrets:
-        volume = volumes(pod)[found[str(entry.file.parent)]["name"]]
+        volume = volumes(pod)[found[str(entry.folder)]["name"]]
         assert volume["secret"]["secretName"] == entry.secret
-        assert volume["secret"]["items"] == [{"key": ".dockerconfigjson", "path": entry.file.name}]
+        assert volume["secret"]["items"] == [{"key": ".dockerconfigjson", "path": ".dockerconfigjson"}]
     target = found[str(logins.target.parent)]
     assert "readOnly" not in target
     assert volumes(pod)[target["name"]]["emptyDir"] == {"medium": "Memory"}
@@ -326,6 +346,10 @@ def test_the_ca_is_checked_and_stands_beside_the_executors_own(
         {},
         {"registries": {**secrets_of("a", "b"), "caBundle": CA}},
         {"podTemplate": {"hostUsers": False, "serviceAccountName": "builder"}},
+        {
+            "secrets": [{"id": "npm", "secretKeyRef": {"name": "npm", "key": "token"}}],
+            "cache": {"baseImages": {"persistentVolumeClaim": {"claimName": "base-images"}}},
+        },
     ],
 )
 @pytest.mark.parametrize("source", [INLINE, GIT, GIT_WITH_LOGIN])
@@ -333,7 +357,7 @@ def test_the_level_baseline_admits_every_pod(source: Json, members: dict[str, An
     spec = pod_of(spec_of(source, **members))["spec"]
     assert not spec.keys() & {"hostNetwork", "hostPID", "hostIPC"}
     assert spec["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
-    allowed = {"emptyDir", "secret", "configMap", "downwardAPI"}
+    allowed = {"emptyDir", "secret", "configMap", "downwardAPI", "projected", "persistentVolumeClaim"}
     assert all((volume.keys() - {"name"}) <= allowed for volume in spec["volumes"])
     for container in [*spec["containers"], *spec.get("initContainers", [])]:
         context = container["securityContext"]

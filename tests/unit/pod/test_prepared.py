@@ -1,5 +1,7 @@
 """Reading what the init container left, whoever wrote it."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,9 @@ from imagebuild_operator.pod.prepared import PreparedSource, PrepareFailure, par
         ('{"commit": "abc", "revision": "main"}', PreparedSource("abc", "main")),
         ('{"commit": "", "revision": ""}', PreparedSource()),
         ('{"commit": "abc", "new": [1]}', PreparedSource("abc", "")),
+        ('{"commit": "", "warnings": ["a", 5, "", "b"]}', PreparedSource(warnings=("a", "b"))),
+        ('{"commit": "", "warnings": "a"}', PreparedSource()),
+        ('{"commit": "", "warnings": {"a": "b"}}', PreparedSource()),
         ('{"reason": "R", "message": "M", "hint": "H"}', PrepareFailure("R", "M", "H")),
         ('{"message": "M"}', PrepareFailure("", "M", "")),
         ('{"commit": "abc", "message": "M"}', PrepareFailure("", "M", "")),
@@ -34,6 +39,8 @@ def test_messages(message: str, expected: object) -> None:
 def test_texts_that_go_into_the_status_are_bounded() -> None:
     result = parse_result(f'{{"commit": "{"c" * 1000}", "revision": "{"r" * 1000}"}}')
     assert result == PreparedSource("c" * 64, "r" * 256)
+    result = parse_result(json.dumps({"commit": "", "warnings": ["w" * 1000] * 100}))
+    assert result == PreparedSource(warnings=("w" * 300,) * 4)
 
 
 @given(st.text())

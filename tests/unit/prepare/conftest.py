@@ -1,8 +1,11 @@
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.cluster import sshserver
+from tests.cluster.packages import install
 from tests.unit.prepare.git_server import GitServer, Remote, serving
 
 
@@ -18,3 +21,11 @@ def remote(tmp_path: Path) -> Remote:
 def server(tmp_path: Path, remote: Remote) -> Iterator[GitServer]:
     with serving(GitServer(tmp_path / "served")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def git_tools() -> None:
+    """The ssh server and git-lfs, which few machines have."""
+    missing = {"openssh-server": sshserver.PROGRAM, "git-lfs": "git-lfs"}
+    if packages := [package for package, program in missing.items() if shutil.which(program) is None]:
+        install(packages)

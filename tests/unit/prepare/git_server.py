@@ -1,6 +1,7 @@
 """Git over http on the loopback: `git http-backend` behind the standard library's server, which can misbehave."""
 
 import base64
+import io
 import os
 import subprocess
 import threading
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from tests.cluster import lfs
 
 
 def git(folder: Path, *arguments: str, given: bytes | None = None) -> str:
@@ -56,6 +59,14 @@ class Remote:
         git(self.work, "push", "--quiet", "--force", "origin", branch)
         return git(self.work, "rev-parse", "HEAD")
 
+    def link(self, path: str, url: str, commit: str, **settings: str) -> str:
+        """Make a folder a submodule, push that, and return the commit."""
+        for key, value in {"path": path, "url": url, **settings}.items():
+            git(self.work, "config", "--file", ".gitmodules", f"submodule.{path}.{key}", value)
+        git(self.work, "update-index", "--add", "--cacheinfo", f"160000,{commit},{path}")
+        (self.work / path).mkdir(parents=True, exist_ok=True)
+        return self.commit({})
+
 
 Answer = Callable[[BaseHTTPRequestHandler], bool]
 
@@ -78,11 +89,16 @@ class GitServer:
 
     def handle(self, request: BaseHTTPRequestHandler) -> None:
         self.seen.append((request.path, request.headers.get("Authorization")))
+        # Read here, since the connection goes on, whoever answers and whether or not they care for the body.
+        body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         if not any(answer(request) for answer in self.before):
-            self._backend(request)
+            self._backend(request, body)
 
-    def _backend(self, request: BaseHTTPRequestHandler) -> None:
+    def _backend(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
         path, _, query = request.path.partition("?")
+        if "/info/lfs/" in path:
+            self._lfs(request, body)
+            return
         environment = {
             "PATH": os.environ["PATH"],
             "GIT_PROJECT_ROOT": str(self.root),
@@ -95,11 +111,22 @@ class GitServer:
             "HTTP_CONTENT_ENCODING": request.headers.get("Content-Encoding", ""),
             "GIT_PROTOCOL": request.headers.get("Git-Protocol", "") if self.version == 2 else "",
         }
-        body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         done = subprocess.run(["git", "http-backend"], input=body, capture_output=True, env=environment)
-        head, _, content = done.stdout.partition(b"\r\n\r\n")
-        headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
-        reply(request, int(headers.pop("Status", "200").split()[0]), content, headers)
+        _pass_on(request, done.stdout)
+
+    def _lfs(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+        output = io.BytesIO()
+        login = request.headers.get("Authorization", "")
+        lfs.answer(self.root, request.path, body, f"http://127.0.0.1:{self.port}", output, login)
+        _pass_on(request, output.getvalue())
+
+
+def _pass_on(request: BaseHTTPRequestHandler, output: bytes) -> None:
+    """What a CGI program says."""
+    head, _, content = output.partition(b"\r\n\r\n")
+    headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
+    headers.pop("Content-Length", None)
+    reply(request, int(headers.pop("Status", "200").split()[0]), content, headers)
 
 
 def reply(

@@ -10,10 +10,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from imagebuild_operator.api.names import Reason
 from imagebuild_operator.pod.plan import CertificatesPlan, Plan
 from imagebuild_operator.prepare.__main__ import carry_out
 from imagebuild_operator.prepare.certificates import certificates, prepare_certificates, with_system
-from imagebuild_operator.prepare.result import Failure, Prepared, PrepareError, Reason
+from imagebuild_operator.prepare.result import Failure, Prepared, PrepareError
 
 ORIGIN = "ConfigMap company-ca, key ca.crt"
 

@@ -5,16 +5,17 @@ import stat
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from imagebuild_operator.pod.plan import GitLogin, GitPlan, Plan
+from imagebuild_operator.api.names import Reason
+from imagebuild_operator.pod.plan import Plan
+from imagebuild_operator.pod.source_plans import GitPlan
 from imagebuild_operator.prepare.__main__ import carry_out
-from imagebuild_operator.prepare.git import fetch_source
 from imagebuild_operator.prepare.git_client import GitClient
-from imagebuild_operator.prepare.result import Failure, Prepared, PrepareError, Reason
+from imagebuild_operator.prepare.result import Failure, Prepared
+from tests.unit.prepare.fetching import Fetch, write_login
 from tests.unit.prepare.git_server import (
     GitServer,
     Remote,
@@ -28,59 +29,9 @@ from tests.unit.prepare.git_server import (
 PASSWORD = "pa$$ word'\"\\%41"
 
 
-@dataclass
-class Fetch:
-    """One go of the init container with a git source."""
-
-    tmp_path: Path
-    url: str
-    login: GitLogin | None = None
-    pauses: list[float] = field(default_factory=list)
-    stall_seconds: int = 120
-    protocols: str = "http:file"
-
-    @property
-    def context(self) -> Path:
-        return self.tmp_path / "context"
-
-    def client(self) -> GitClient:
-        return GitClient(
-            folder=self.tmp_path / "scratch" / "git",
-            work_tree=self.context,
-            url=self.url,
-            login=self.login,
-            protocols=self.protocols,
-            stall_seconds=self.stall_seconds,
-        )
-
-    def __call__(self, revision: str | None = None) -> Prepared:
-        plan = GitPlan(url=self.url, revision=revision, login=self.login)
-        return fetch_source(plan, self.client(), pause=self.pauses.append)
-
-    def failure(self, revision: str | None = None) -> Failure:
-        with pytest.raises(PrepareError) as caught:
-            self(revision)
-        return caught.value.failure
-
-    def files(self) -> list[str]:
-        return sorted(
-            str(path.relative_to(self.context))
-            for path in self.context.rglob("*")
-            if path.is_symlink() or path.is_file()
-        )
-
-
 @pytest.fixture
 def fetch(tmp_path: Path, server: GitServer) -> Fetch:
     return Fetch(tmp_path, server.url())
-
-
-def write_login(tmp_path: Path, **values: str) -> GitLogin:
-    folder = tmp_path / "login"
-    folder.mkdir()
-    for key, value in values.items():
-        (folder / key).write_text(value)
-    return GitLogin(secret="git-login", folder=folder)
 
 
 def test_the_default_branch_without_git_files(fetch: Fetch, remote: Remote) -> None:
@@ -153,7 +104,8 @@ def test_only_one_commit_is_fetched(fetch: Fetch, remote: Remote, monkeypatch: p
     remote.commit({"second": ""})
     monkeypatch.setattr(GitClient, "discard", lambda self: None)
     fetch("main")
-    assert fetch.client().run("rev-list", "--count", "refs/imagebuild/source").strip() == "1"
+    with fetch.client() as client:
+        assert client.run("rev-list", "--count", "refs/imagebuild/source").strip() == "1"
 
 
 def test_modes_and_links_are_kept_and_the_umask_is_not_asked(fetch: Fetch, remote: Remote) -> None:
@@ -215,20 +167,20 @@ def test_a_tag_of_a_file_is_no_revision(fetch: Fetch, remote: Remote) -> None:
 def test_an_empty_repository(tmp_path: Path, server: GitServer) -> None:
     Remote.create(tmp_path, "empty.git")
     failure = Fetch(tmp_path, server.url("empty.git")).failure()
-    assert failure.reason == Reason.REPOSITORY_EMPTY
+    assert failure.reason == Reason.SOURCE_NOT_FOUND
     assert server.url("empty.git") in failure.message
 
 
 def test_a_repository_that_is_not_there(tmp_path: Path, server: GitServer) -> None:
     failure = Fetch(tmp_path, server.url("other.git")).failure("main")
-    assert failure.reason == Reason.REPOSITORY_NOT_FOUND
+    assert failure.reason == Reason.SOURCE_NOT_FOUND
     assert server.url("other.git") in failure.message
     assert "secretRef" in failure.hint
 
 
 def test_an_address_that_is_no_repository(fetch: Fetch, server: GitServer) -> None:
     server.before.append(answers(200, b"<!doctype html>\n<html>\n<p>Welcome\n</html>\n", {"Content-Type": "text/html"}))
-    assert fetch.failure("main").reason == Reason.REPOSITORY_NOT_FOUND
+    assert fetch.failure("main").reason == Reason.SOURCE_NOT_FOUND
 
 
 def test_the_right_login(fetch: Fetch, remote: Remote, server: GitServer) -> None:
@@ -238,11 +190,17 @@ def test_the_right_login(fetch: Fetch, remote: Remote, server: GitServer) -> Non
     assert fetch("main").commit == git(remote.work, "rev-parse", "HEAD")
 
 
+def test_a_token_alone(fetch: Fetch, remote: Remote, server: GitServer) -> None:
+    server.before.append(asks_for("oauth2", PASSWORD))
+    fetch.login = write_login(fetch.tmp_path, password=PASSWORD)
+    assert fetch("main").commit == git(remote.work, "rev-parse", "HEAD")
+
+
 def test_the_wrong_login(fetch: Fetch, server: GitServer) -> None:
     server.before.append(asks_for("robot", PASSWORD))
     fetch.login = write_login(fetch.tmp_path, username="robot", password="guess-work")
     failure = fetch.failure("main")
-    assert failure.reason == Reason.LOGIN_REFUSED
+    assert failure.reason == Reason.SOURCE_AUTH_FAILED
     assert "git-login" in failure.message
     assert "guess-work" not in failure.message + failure.hint
     assert fetch.pauses == []
@@ -251,7 +209,7 @@ def test_the_wrong_login(fetch: Fetch, server: GitServer) -> None:
 def test_no_login_where_one_is_needed(fetch: Fetch, server: GitServer) -> None:
     server.before.append(asks_for("robot", PASSWORD))
     failure = fetch.failure("main")
-    assert failure.reason == Reason.LOGIN_REQUIRED
+    assert failure.reason == Reason.SOURCE_AUTH_FAILED
     assert "spec.source.git.secretRef" in failure.hint
 
 
@@ -261,7 +219,7 @@ def test_access_forbidden(fetch: Fetch, server: GitServer, with_login: bool) -> 
     if with_login:
         fetch.login = write_login(fetch.tmp_path, username="robot", password="secret-1")
     failure = fetch.failure("main")
-    assert failure.reason == Reason.LOGIN_REFUSED
+    assert failure.reason == Reason.SOURCE_AUTH_FAILED
     assert "403" in failure.message
 
 
@@ -274,7 +232,7 @@ def test_a_redirect_to_another_server_never_gets_the_login(
         server.before += [*([asks_for("robot", PASSWORD)] if asked_first else []), redirects_to(other)]
         fetch.login = write_login(tmp_path, username="robot", password=PASSWORD)
         failure = fetch.failure("main")
-    assert failure.reason == (Reason.LOGIN_REFUSED if asked_first else Reason.LOGIN_REQUIRED)
+    assert failure.reason == Reason.SOURCE_AUTH_FAILED
     assert asked_first or "redirects to another server" in failure.message
     assert other.seen
     assert {authorization for _, authorization in other.seen} == {None}
@@ -290,11 +248,11 @@ def test_a_redirect_to_another_protocol_is_refused(fetch: Fetch, server: GitServ
     server.before.append(
         answers(302, headers={"Location": "ftp://127.0.0.1/app.git/info/refs?service=git-upload-pack"})
     )
-    assert fetch.failure("main").reason == Reason.GIT_FAILED
+    assert fetch.failure("main").reason == Reason.SOURCE_FAILED
 
 
 def test_only_https_outside_of_tests(tmp_path: Path, server: GitServer) -> None:
-    plan = Plan(context=tmp_path / "context", scratch=tmp_path / "scratch", git=GitPlan(url=server.url()))
+    plan = Plan(context=tmp_path / "context", scratch=tmp_path / "scratch", source=GitPlan(url=server.url()))
     result = carry_out(plan)
     assert isinstance(result, Failure)
     assert "not allowed" in result.message
@@ -304,7 +262,7 @@ def test_only_https_outside_of_tests(tmp_path: Path, server: GitServer) -> None:
 def test_a_name_that_does_not_resolve(tmp_path: Path) -> None:
     fetch = Fetch(tmp_path, "http://git.invalid/app.git")
     failure = fetch.failure("main")
-    assert failure.reason == Reason.UNREACHABLE
+    assert failure.reason == Reason.SOURCE_UNREACHABLE
     assert "git.invalid" in failure.message
     assert fetch.pauses == [2.0, 5.0]
 
@@ -313,7 +271,7 @@ def test_a_port_where_nobody_listens(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     failure = Fetch(tmp_path, f"http://127.0.0.1:{port}/app.git").failure("main")
-    assert failure.reason == Reason.UNREACHABLE
+    assert failure.reason == Reason.SOURCE_UNREACHABLE
 
 
 def test_a_server_that_says_nothing_is_given_up(tmp_path: Path) -> None:
@@ -321,7 +279,7 @@ def test_a_server_that_says_nothing_is_given_up(tmp_path: Path) -> None:
         port = silent.getsockname()[1]
         fetch = Fetch(tmp_path, f"http://127.0.0.1:{port}/app.git", stall_seconds=1)
         failure = fetch.failure("main")
-    assert failure.reason == Reason.UNREACHABLE
+    assert failure.reason == Reason.SOURCE_UNREACHABLE
     assert "in time" in failure.message
 
 
@@ -341,7 +299,9 @@ def test_what_a_server_sends_back_is_blackened(fetch: Fetch, tmp_path: Path, ser
     server.before.append(answers(200, content, {"Content-Type": "application/x-git-upload-pack-advertisement"}))
     login = write_login(tmp_path, username="robot", password=password)
     plan = Plan(
-        context=fetch.context, scratch=tmp_path / "scratch", git=GitPlan(url=server.url(), revision="main", login=login)
+        context=fetch.context,
+        scratch=tmp_path / "scratch",
+        source=GitPlan(url=server.url(), revision="main", login=login),
     )
     result = carry_out(plan, protocols="http")
     assert isinstance(result, Failure)
@@ -374,21 +334,21 @@ def test_the_login_is_in_no_argument_no_variable_and_no_file(
     ("values", "said"),
     [
         ({"username": "robot"}, "no key password"),
-        ({"password": "x1"}, "no key username"),
+        ({"username": "", "password": "x1"}, "empty username"),
         ({"username": "robot", "password": "\n"}, "empty password"),
         ({"username": "robot", "password": "one\ntwo"}, "more than one line"),
-        ({"ssh-privatekey": "x1"}, "no key username"),
+        ({"ssh-privatekey": "x1"}, "no key password"),
     ],
 )
 def test_a_login_that_is_not_whole(tmp_path: Path, server: GitServer, values: dict[str, str], said: str) -> None:
     plan = Plan(
         context=tmp_path / "context",
         scratch=tmp_path / "scratch",
-        git=GitPlan(url=server.url(), login=write_login(tmp_path, **values)),
+        source=GitPlan(url=server.url(), login=write_login(tmp_path, **values)),
     )
     result = carry_out(plan, protocols="http")
     assert isinstance(result, Failure)
-    assert result.reason == Reason.GIT_SECRET_INVALID
+    assert result.reason == Reason.SECRET_INVALID
     assert said in result.message
     assert "git-login" in result.message
     assert server.seen == []
@@ -411,7 +371,7 @@ def test_the_sub_path(tmp_path: Path, remote: Remote, server: GitServer, sub_pat
     (remote.work / "absolute").symlink_to("/etc")
     commit = remote.commit({})
     plan = Plan(
-        context=tmp_path / "context", scratch=tmp_path / "scratch", sub_path=sub_path, git=GitPlan(url=server.url())
+        context=tmp_path / "context", scratch=tmp_path / "scratch", sub_path=sub_path, source=GitPlan(url=server.url())
     )
     result = carry_out(plan, protocols="http")
     if said is None:
@@ -427,7 +387,8 @@ def test_the_credential_helper_answers_for_its_host_only(tmp_path: Path) -> None
     from imagebuild_operator.prepare import credential_helper
 
     login = write_login(tmp_path, username="robot", password="secret-1")
-    command = [sys.executable, "-I", credential_helper.__file__, str(login.folder), "https", "git.example.com:8443"]
+    arguments = (str(login.folder), "https", "git.example.com:8443", str(tmp_path / "refused"))
+    command = [sys.executable, "-I", credential_helper.__file__, *arguments]
 
     def ask(host: str, protocol: str = "https", operation: str = "get") -> str:
         question = f"protocol={protocol}\nhost={host}\nwwwauth[]=Basic realm=x\n\n"
@@ -438,4 +399,7 @@ def test_the_credential_helper_answers_for_its_host_only(tmp_path: Path) -> None
     assert ask("git.example.com") == ""
     assert ask("git.example.com:8443", protocol="http") == ""
     assert ask("git.example.com:8443.evil.example") == ""
+    assert ask("git.example.com:8443.evil.example", operation="erase") == ""
+    assert ask("git.example.com:8443").startswith("username=")
     assert ask("git.example.com:8443", operation="erase") == ""
+    assert ask("git.example.com:8443") == "quit=1\n"

@@ -14,10 +14,17 @@ from pathlib import Path
 
 import pytest
 
+from imagebuild_operator.api.names import Reason
 from imagebuild_operator.pod.plan import VARIABLE, LoginsPlan, Plan, RegistrySecret
-from imagebuild_operator.pod.prepared import PreparedSource, PrepareFailure, parse_result
+from imagebuild_operator.pod.prepared import (
+    WARNING_LIMIT,
+    WARNINGS_KEPT,
+    PreparedSource,
+    PrepareFailure,
+    parse_result,
+)
 from imagebuild_operator.prepare.__main__ import carry_out, main
-from imagebuild_operator.prepare.result import MESSAGE_BYTES, Failure, Prepared, Reason, Result, encode
+from imagebuild_operator.prepare.result import MESSAGE_BYTES, Failure, Prepared, Result, encode
 from tests.unit.prepare.git_server import GitServer
 
 
@@ -39,7 +46,8 @@ def plan_of(tmp_path: Path) -> Plan:
     [
         (Prepared("c" * 40, "main"), 0, PreparedSource("c" * 40, "main")),
         (Prepared(), 0, PreparedSource()),
-        (Failure(Reason.UNREACHABLE, "no", "yes"), 1, PrepareFailure("Unreachable", "no", "yes")),
+        (Prepared(warnings=("one", "two")), 0, PreparedSource(warnings=("one", "two"))),
+        (Failure(Reason.SOURCE_UNREACHABLE, "no", "yes"), 1, PrepareFailure("SourceUnreachable", "no", "yes")),
     ],
 )
 def test_the_operator_reads_what_is_written(
@@ -72,9 +80,9 @@ def test_a_plan_that_is_not_understood(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("raised", "reason", "said"),
     [
-        (OSError(errno.ENOSPC, "No space left on device"), Reason.OUT_OF_SPACE, "full"),
-        (PermissionError(errno.EACCES, "Permission denied", "/prepare/x"), Reason.UNEXPECTED, "(/prepare/x)"),
-        (RuntimeError("the password is hunter2"), Reason.UNEXPECTED, "RuntimeError"),
+        (OSError(errno.ENOSPC, "No space left on device"), Reason.OUT_OF_STORAGE, "full"),
+        (PermissionError(errno.EACCES, "Permission denied", "/prepare/x"), Reason.SOURCE_FAILED, "(/prepare/x)"),
+        (RuntimeError("the password is hunter2"), Reason.SOURCE_FAILED, "RuntimeError"),
     ],
 )
 def test_whatever_goes_wrong_is_told(
@@ -83,8 +91,8 @@ def test_whatever_goes_wrong_is_told(
     def fail(_: object) -> None:
         raise raised
 
-    monkeypatch.setattr("imagebuild_operator.prepare.__main__.prepare_logins", fail)
-    logins = LoginsPlan(secrets=(RegistrySecret(secret="x", file=tmp_path / "x"),), target=tmp_path / "y")
+    monkeypatch.setattr("imagebuild_operator.prepare.__main__.read_logins", fail)
+    logins = LoginsPlan(secrets=(RegistrySecret(secret="x", folder=tmp_path),), target=tmp_path / "y")
     result = carry_out(plan_of(tmp_path).model_copy(update={"logins": logins}))
     assert isinstance(result, Failure)
     assert result.reason == reason
@@ -94,10 +102,10 @@ def test_whatever_goes_wrong_is_told(
 
 @pytest.mark.parametrize("character", ["x", "ß", "中", "\U0001f600", "\0", '"', "\n", "\udcff"])
 def test_the_message_is_always_whole_json_within_its_bound(character: str) -> None:
-    text = encode(Failure(Reason.GIT_FAILED, character * 10_000, character * 10_000))
+    text = encode(Failure(Reason.SOURCE_FAILED, character * 10_000, character * 10_000))
     assert len(text.encode(errors="replace")) <= MESSAGE_BYTES
-    assert json.loads(text)["reason"] == "GitFailed"
-    text = encode(Prepared("c" * 64, character * 256))
+    assert json.loads(text)["reason"] == "SourceFailed"
+    text = encode(Prepared("c" * 64, character * 256, warnings=(character * WARNING_LIMIT,) * WARNINGS_KEPT))
     assert len(text.encode(errors="replace")) <= MESSAGE_BYTES
 
 
@@ -106,7 +114,11 @@ def test_the_program_run_as_the_pod_runs_it_ends_at_once_when_it_is_told_to(tmp_
     hold = threading.Event()
     server.before.append(lambda request: hold.wait(5))
     plan = Plan.model_validate(
-        {"context": tmp_path / "context", "scratch": tmp_path / "scratch", "git": {"url": server.url()}}
+        {
+            "context": tmp_path / "context",
+            "scratch": tmp_path / "scratch",
+            "source": {"kind": "git", "url": server.url()},
+        }
     )
     program = (
         "import pathlib, sys; from imagebuild_operator.prepare.__main__ import carry_out, main; "

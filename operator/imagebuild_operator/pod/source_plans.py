@@ -1,0 +1,180 @@
+"""What the init container has to fetch, a plan for each kind of source; `kind` tells them apart.
+
+They name files, never contents: credentials reach the init container through mounted Secrets only.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Part(BaseModel):
+    """A part of the plan."""
+
+    # The image that reads the plan can be another version than the operator that wrote it: a member that is not known
+    # there is work that would stay undone without a word.
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GitLogin(Part):
+    """A Secret, mounted as a folder: of type kubernetes.io/basic-auth, or kubernetes.io/ssh-auth if git uses ssh."""
+
+    secret: str
+    folder: Path
+
+
+class GitPlan(Part):
+    """A repository to fetch into the context; without a revision, its default branch.
+
+    Attributes:
+        submodules: whether to fetch them, and theirs.
+        lfs: whether to fetch the files that pointers of Git LFS stand for.
+    """
+
+    kind: Literal["git"] = "git"
+    url: str
+    revision: str | None = None
+    login: GitLogin | None = None
+    submodules: bool = False
+    lfs: bool = False
+
+    @property
+    def address(self) -> str:
+        """What messages call the source."""
+        return self.url
+
+
+class HttpLogin(Part):
+    """A Secret, mounted as a folder: with username and password, or with a token."""
+
+    secret: str
+    folder: Path
+
+
+class HttpPlan(Part):
+    """An archive to download and to unpack into the context.
+
+    Attributes:
+        sha256: what its checksum has to be, in hexadecimal; None for any.
+    """
+
+    kind: Literal["http"] = "http"
+    url: str
+    sha256: str | None = None
+    login: HttpLogin | None = None
+
+    @property
+    def address(self) -> str:
+        """What messages call the source; signatures and tokens travel behind the question mark."""
+        return self.url.partition("?")[0]
+
+
+class ConfigMapPlan(Part):
+    """A ConfigMap, mounted as a folder, whose files are copied into the context."""
+
+    kind: Literal["configMap"] = "configMap"
+    name: str
+    folder: Path
+
+    @property
+    def address(self) -> str:
+        """What messages call the source."""
+        return f"ConfigMap {self.name}"
+
+
+class VolumePlan(Part):
+    """A volume that is the context already: only the folder inside it is checked."""
+
+    kind: Literal["volume"] = "volume"
+    claim: str
+
+    @property
+    def address(self) -> str:
+        """What messages call the source."""
+        return f"PersistentVolumeClaim {self.claim}"
+
+
+class OciLogin(Part):
+    """A Secret of type kubernetes.io/dockerconfigjson, mounted as a folder."""
+
+    secret: str
+    folder: Path
+
+
+class OciPlan(Part):
+    """An image or an artifact to fetch into the context.
+
+    Attributes:
+        reference: [registry/]repository[:tag][@digest].
+        artifact: whether it is one, whose layers may also be plain files.
+        login: where to look for the registry's login; None for the logins of the whole build.
+        insecure: whether plain http and any certificate will do.
+    """
+
+    kind: Literal["oci"] = "oci"
+    reference: str
+    artifact: bool = False
+    login: OciLogin | None = None
+    insecure: bool = False
+
+    @property
+    def address(self) -> str:
+        """What messages call the source."""
+        return self.reference
+
+
+class StoreKeys(Part):
+    """A Secret with the keys of an object store, mounted as a folder."""
+
+    secret: str
+    folder: Path
+
+
+class S3Plan(Part):
+    """An archive in a bucket of S3; without a Secret, the Pod's own identity is used."""
+
+    kind: Literal["s3"] = "s3"
+    bucket: str
+    key: str
+    endpoint: str | None = None
+    region: str | None = None
+    keys: StoreKeys | None = None
+
+    @property
+    def address(self) -> str:
+        """What messages call the source."""
+        return f"{self.endpoint or 's3:/'}/{self.bucket}/{self.key}"
+
+
+class GcsPlan(Part):
+    """The same in Google Cloud Storage."""
+
+    kind: Literal["gcs"] = "gcs"
+    bucket: str
+    key: str
+    keys: StoreKeys | None = None
+
+    @property
+    def address(self) -> str:
+        """What messages call the source."""
+        return f"gs://{self.bucket}/{self.key}"
+
+
+class AzureBlobPlan(Part):
+    """The same in Azure Blob Storage."""
+
+    kind: Literal["azureBlob"] = "azureBlob"
+    url: str
+    keys: StoreKeys | None = None
+
+    @property
+    def address(self) -> str:
+        """What messages call the source."""
+        return self.url
+
+
+SourcePlan = Annotated[
+    GitPlan | HttpPlan | ConfigMapPlan | VolumePlan | OciPlan | S3Plan | GcsPlan | AzureBlobPlan,
+    Field(discriminator="kind"),
+]
