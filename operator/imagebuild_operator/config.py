@@ -179,4 +179,7 @@ def _line(problem: Any, values: Mapping[str, str]) -> str:
     if problem["type"] == "missing":
         return f"{variable(name)}: must be set: {Settings.model_fields[name].description}"
     reason = str(problem["msg"]).removeprefix("Value error, ")
+    if name in ("http_proxy", "https_proxy"):
+        # It may hold a password.
+        return f"{variable(name)}: {reason}"
     return f"{variable(name)}: {reason} (it is {values[name]!r})"

@@ -75,11 +75,11 @@ def test_all_its_names_work(team: Team, web: JSON, name: str) -> None:
 def test_explain_reads_like_documentation(team: Team) -> None:
     text = " ".join(team.kubectl("explain", "imagebuild.spec.source.git").split())
     for sentence in (
-        "A git repository, fetched over https before the build starts",
+        "A git repository, fetched over https or ssh before the build starts",
         "url <string> -required-",
-        "Address of the repository over https, without credentials, e.g. https://github.com/acme/web.git.",
+        "Address of the repository, without credentials: over https, e.g. https://github.com/acme/web.git, or over ssh",
         "Branch, tag, full reference (refs/...) or full commit (40 hexadecimal digits) to build.",
-        "Secret of type kubernetes.io/basic-auth",
+        "Over https of type kubernetes.io/basic-auth",
         "Build steps never see it.",
     ):
         assert sentence in text

@@ -202,6 +202,12 @@ def test_the_page_about_runs_names_every_field_that_never_starts_one() -> None:
     assert fields <= code_in(ROOT / "docs" / "explanation" / "runs.md")
 
 
+@each_page
+def test_no_upgrade_keeps_the_values_of_an_older_chart_alone(page: Path) -> None:
+    """`--reuse-values` leaves out what a newer chart brings, which its schema then asks for."""
+    assert not re.search(r"(?<!then)--reuse-values", page.read_text())
+
+
 def rows(page: Path, heading: str) -> list[list[str]]:
     """The cells of the table that follows a heading, its own two lines left out."""
     section = f"\n{page.read_text()}".partition(f"\n{heading}\n")[2].partition("\n#")[0]

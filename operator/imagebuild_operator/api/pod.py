@@ -54,7 +54,8 @@ class Executor(Model):
     version: Annotated[str, StringConstraints(min_length=5, max_length=32)] | None = Field(
         default=None,
         description="Version of the executor in the image, e.g. v1.28.3, where the image's tag does not say it: "
-        "flags that came later are left out. Default: the variant's newest known version.",
+        "flags that came later are left out, and fields that need them refused. Default: the variant's newest known "
+        "version.",
         json_schema_extra=rules(
             rule(
                 "self.matches('^v?[0-9]+[.][0-9]+[.][0-9]+([-+][0-9A-Za-z.-]+)?$')",
@@ -138,7 +139,8 @@ class PodTemplate(Model):
     scheduler_name: ObjectName | None = Field(default=None, description="Scheduler that places the Pod.")
     image_pull_secrets: Annotated[list[LocalObjectReference], Field(max_length=16)] | None = Field(
         default=None,
-        description="Secrets for pulling the executor's own image; not for base images (see registries.secretRefs).",
+        description="Secrets for pulling the Pod's own images; not for base images (see registries.secretRefs). Where "
+        "there are any, Kubernetes leaves out those of the ServiceAccount.",
         json_schema_extra=map_list("name"),
     )
     host_users: bool | None = Field(

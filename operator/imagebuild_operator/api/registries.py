@@ -96,7 +96,8 @@ class Registries(Model):
     )
     ca_bundle: CABundle | None = Field(
         default=None,
-        description="Own certificate authority, trusted beside the system's for registries, mirrors and git alike.",
+        description="Own certificate authority, trusted beside the system's for registries, mirrors and every kind of "
+        "source alike.",
         json_schema_extra=rules(
             rule(
                 "has(self.configMapRef) != has(self.secretRef)",

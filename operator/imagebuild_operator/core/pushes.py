@@ -7,7 +7,8 @@ The executor pushes one reference after the other and stops at the first that fa
 import re
 from typing import Final
 
-_LISTED_BYTES: Final = 200
+# What went wrong has to fit into the message, too.
+_LISTED: Final = 200
 _LINE: Final = re.compile(r'^time="[^"]*" level=info msg="(Pushing image to|Pushed) ([^"]+)"$', re.MULTILINE)
 
 
@@ -28,8 +29,10 @@ def told(destinations: tuple[str, ...], log: str) -> str:
     if not there:
         return ""
     listed, *others = there
+    if len(listed) > _LISTED:
+        listed = f"{listed[: _LISTED - 1]}…"
     for reference in others:
-        if len(f"{listed}, {reference}") > _LISTED_BYTES:
+        if len(f"{listed}, {reference}") > _LISTED:
             listed += ", …"
             break
         listed += f", {reference}"

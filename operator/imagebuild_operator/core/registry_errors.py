@@ -28,6 +28,8 @@ _REFUSED: Final = re.compile(r"(?:unexpected|unsupported) status code 40[13]\b|(
 _NOT_THE_LOGIN: Final = re.compile(r"upper limit|quota|immutab", re.IGNORECASE)
 _DOCKER_HUB: Final = re.compile(r"https://(?:index|registry-1|auth)\.docker\.io/")
 _SECRETS_TOLD: Final = 3
+# Names of Secrets have up to 253 characters; what the registry said has to fit into the message, too.
+_NAME_TOLD: Final = 63
 _LOGIN: Final = (
     "Check that a Secret holds a login for this very host, with the right to do this; then set the annotation "
     "imagebuild.dev/requestedAt."
@@ -73,7 +75,7 @@ def refusal(line: str, secrets: Sequence[str]) -> tuple[str, str]:
     if not secrets:
         return f"The registry refused access without a Secret: {line}", _HUB if _DOCKER_HUB.search(line) else _NO_LOGIN
     more = f" and {len(secrets) - _SECRETS_TOLD} more" if len(secrets) > _SECRETS_TOLD else ""
-    told = ", ".join(secrets[:_SECRETS_TOLD]) + more
+    told = ", ".join(name[:_NAME_TOLD] for name in secrets[:_SECRETS_TOLD]) + more
     return f"The registry refused the login of Secret {told}: {line}", _HUB if _DOCKER_HUB.search(line) else _LOGIN
 
 

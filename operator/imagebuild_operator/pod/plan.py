@@ -35,6 +35,7 @@ class LoginsPlan(Part):
         secrets: in the order of the spec.
         target: file to write them to.
         repositories: what the build talks to, as far as the spec says: the logins that fit these best are taken.
+        mirrors: endpoints that it talks to as well, host[:port][/path].
         dockerfile: file that names its base images, once the source is there; None where it cannot be read.
         complete: whether `repositories` holds the base images, too; logins for other registries are left out then.
     """
@@ -42,6 +43,7 @@ class LoginsPlan(Part):
     secrets: tuple[RegistrySecret, ...]
     target: Path
     repositories: tuple[str, ...] = ()
+    mirrors: tuple[str, ...] = ()
     dockerfile: Path | None = None
     complete: bool = False
 

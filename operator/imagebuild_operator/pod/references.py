@@ -37,6 +37,12 @@ def repository_of(reference: str) -> Repository:
     return Repository(registry, ("library", *parts) if registry == DOCKER_HUB and len(parts) == 1 else parts)
 
 
+def endpoint_of(endpoint: str) -> Repository:
+    """The folder of a mirror's endpoint: unlike in a reference, its first part is a host even without a dot."""
+    host, _, path = endpoint.partition("/")
+    return Repository(registry_host(host.lower()), tuple(part for part in path.split("/") if part))
+
+
 def without_tag(reference: str) -> str:
     """A reference to push to without its tag: a colon after the last slash starts a tag, one before it a port."""
     head, slash, last = reference.rpartition("/")
@@ -45,7 +51,8 @@ def without_tag(reference: str) -> str:
 
 _FROM: Final = re.compile(r"\s*(?:ONBUILD\s+)?FROM\s+((?:--\S+\s+)*)(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE)
 _TAKEN_FROM: Final = re.compile(r"[\s,]-{0,2}from=[\"']?([^\s,\"']+)", re.IGNORECASE)
-_OTHER_ESCAPE: Final = re.compile(r"^\s*#\s*escape\s*=", re.IGNORECASE | re.MULTILINE)
+# Blanks, but no line breaks: over many empty lines each of them would be tried as the start.
+_OTHER_ESCAPE: Final = re.compile(r"^[ \t]*#[ \t]*escape[ \t]*=", re.IGNORECASE | re.MULTILINE)
 _CONTINUED: Final = re.compile(r"\\[ \t]*\r?\n(?:[ \t]*#[^\n]*\n)*")
 
 
@@ -54,10 +61,11 @@ def named_images(dockerfile: str) -> tuple[str, ...] | None:
 
     Rather one too many (the name of a stage) than one too few.
     """
+    dockerfile = dockerfile.removeprefix("\ufeff")
     if _OTHER_ESCAPE.search(dockerfile):
         return None
     images: list[str] = []
-    for line in _CONTINUED.sub(" ", dockerfile.removeprefix("\ufeff")).splitlines():
+    for line in _CONTINUED.sub(" ", dockerfile).splitlines():
         base = _FROM.match(line)
         images += [base[2]] if base else _TAKEN_FROM.findall(line)
     if any("$" in image for image in images):

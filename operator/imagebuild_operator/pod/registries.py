@@ -78,6 +78,7 @@ def logins_plan(spec: ImageBuildSpec, source: SourceParts) -> LoginsPlan | None:
         secrets=secrets,
         target=Path(f"{paths.MERGED_LOGINS}/{paths.CONFIG_FILE}"),
         repositories=(*_repositories(spec), *(bases or ())),
+        mirrors=_mirrors(spec),
         dockerfile=Path(f"{context_folder(spec)}/{spec.dockerfile or 'Dockerfile'}") if source.plan else None,
         complete=bases is not None,
     )
@@ -90,8 +91,12 @@ def _type_of(login: RegistryLogin) -> RegistrySecretType:
 def _repositories(spec: ImageBuildSpec) -> tuple[str, ...]:
     """What the spec itself says the build talks to."""
     cache = (spec.cache.repository,) if spec.cache and spec.cache.repository else ()
+    return (*spec.output.images, *cache)
+
+
+def _mirrors(spec: ImageBuildSpec) -> tuple[str, ...]:
     mirrors = (spec.registries.mirrors if spec.registries else None) or []
-    return (*spec.output.images, *cache, *(endpoint for mirror in mirrors for endpoint in mirror.endpoints))
+    return tuple(endpoint for mirror in mirrors for endpoint in mirror.endpoints)
 
 
 def _inline_bases(spec: ImageBuildSpec) -> tuple[str, ...] | None:

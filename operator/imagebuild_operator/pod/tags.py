@@ -10,6 +10,8 @@ from imagebuild_operator.api.v1alpha1 import ImageBuildSpec
 from imagebuild_operator.pod.spec_error import SpecError
 
 SHORT_COMMIT_LENGTH: Final = 8
+# As long as spec.output.images and status.images allow.
+REFERENCE_LENGTH: Final = 512
 SLUG_LENGTH: Final = 63
 
 _COMMIT: Final = re.compile(r"[0-9a-fA-F]{40}|[0-9a-fA-F]{64}")
@@ -66,6 +68,8 @@ def _expanded(image: str, known: Mapping[str, str]) -> str:
     head, colon, tag = expanded.rpartition(":")
     if expanded != image and head and colon and not _TAG.fullmatch(tag):
         raise SpecError(f"spec.output.images: {image} becomes {expanded}, whose tag is not one.")
+    if len(expanded) > REFERENCE_LENGTH:
+        raise SpecError(f"spec.output.images: {image} becomes longer than {REFERENCE_LENGTH} characters: shorten it.")
     return expanded
 
 

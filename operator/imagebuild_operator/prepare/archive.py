@@ -4,7 +4,6 @@ Python's own extraction is not used, since it has filters (PEP 706) only from 3.
 `archive_tree` writes.
 """
 
-import errno
 import gzip
 import logging
 import tarfile
@@ -16,7 +15,7 @@ from typing import Final
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.prepare.archive_stream import Stream, StreamTooLongError
-from imagebuild_operator.prepare.archive_tree import RefusedError, Tree
+from imagebuild_operator.prepare.archive_tree import IMPOSSIBLE, RefusedError, Tree
 from imagebuild_operator.prepare.result import PrepareError
 
 log = logging.getLogger(__name__)
@@ -61,13 +60,9 @@ _BROKEN: Final = (
     LookupError,
     RecursionError,
 )
-# What the file system says to names and links that cannot be; all else is not the archive's fault.
-_IMPOSSIBLE: Final = frozenset(
-    {errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.EINVAL}
-)
 
 
-def unpack(archive: Path, target: Path, *, limits: Limits = LIMITS, origin: str = "The archive") -> None:
+def unpack(archive: Path, target: Path, *, limits: Limits = LIMITS, origin: str = "The archive") -> Limits:
     """Unpack a tar file, compressed with gzip or not, into a folder; its contents tell which, not its name.
 
     Files keep the archive's modes and times, but no setuid and the like, and belong to this process. A later entry
@@ -79,6 +74,9 @@ def unpack(archive: Path, target: Path, *, limits: Limits = LIMITS, origin: str 
         limits: of what may come out.
         origin: names the archive in messages.
 
+    Returns:
+        What is left of the limits, for another archive on top of this one.
+
     Raises:
         PrepareError: SourceInvalid if it is broken, no archive, or reaches out of its folder; SourceTooLarge.
         OSError: for faults that are not the archive's, such as a full disk.
@@ -86,6 +84,7 @@ def unpack(archive: Path, target: Path, *, limits: Limits = LIMITS, origin: str 
     unpacking = _Unpacking(Tree(target), limits, origin)
     unpacking.run(archive)
     log.info("Unpacked %d entries, %d bytes of files", unpacking.entries, unpacking.size)
+    return Limits(limits.size - max(unpacking.size, unpacking.read), limits.entries - unpacking.entries)
 
 
 class _TarFile(tarfile.TarFile):
@@ -103,6 +102,7 @@ class _Unpacking:
         self._origin = origin
         self.entries = 0
         self.size = 0
+        self.read = 0
 
     def run(self, archive: Path) -> None:
         with archive.open("rb") as raw:
@@ -117,6 +117,7 @@ class _Unpacking:
                     self._count(member)
                     self._make(member, tar)
                 stream.drain()
+                self.read = stream.tell()
             except StreamTooLongError:
                 raise self._too_large(f"{self._limits.size} bytes") from None
             except _BROKEN as error:
@@ -159,7 +160,7 @@ class _Unpacking:
         except RefusedError as refused:
             raise self._invalid(f"holds {member.name}, which {refused}", _REACH_HINT) from None
         except OSError as error:
-            if error.errno not in _IMPOSSIBLE:
+            if error.errno not in IMPOSSIBLE:
                 raise
             told = f"holds {member.name}, which cannot be made: {error.strerror}"
             raise self._invalid(told, _REACH_HINT) from None

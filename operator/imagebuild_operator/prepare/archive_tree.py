@@ -4,6 +4,7 @@ Two things see to that. Each folder on the way to an entry is looked at before i
 stands in an entry's place is removed, never written through. Nobody else writes there meanwhile.
 """
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,6 +14,12 @@ from typing import IO, Final
 from imagebuild_operator.prepare.folders import is_folder, remove
 
 CHUNK: Final = 1024 * 1024
+# Folders on the way to an entry: no context needs so many, and what goes through folders within folders bears them.
+DEPTH_LIMIT: Final = 200
+# What the file system says to names and links that cannot be; all else is not the archive's fault.
+IMPOSSIBLE: Final = frozenset(
+    {errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.EINVAL}
+)
 
 
 class RefusedError(Exception):
@@ -91,12 +98,14 @@ class Tree:
 
     def _entered(self, path: Path) -> Path:
         """A folder, links followed, made if it is not there; no link is in the path of the one above it."""
-        if not os.path.lexists(path):
-            path.mkdir()
-        elif path.is_symlink():
+        if path.is_symlink():
             path = Path(os.path.realpath(path, strict=True))
             if not path.is_relative_to(self._root):
                 raise RefusedError("has a name that leads out of its folder through a symbolic link")
+        if len(path.parts) - len(self._root.parts) > DEPTH_LIMIT:
+            raise RefusedError(f"is in more than {DEPTH_LIMIT} folders within one another")
+        if not os.path.lexists(path):
+            path.mkdir()
         return path
 
     def _remove(self, path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from imagebuild_operator.pod.plan import LoginsPlan
 from imagebuild_operator.pod.prepared import WARNING_LIMIT, WARNINGS_KEPT
-from imagebuild_operator.pod.references import DOCKER_HUB, Repository, named_images, repository_of
+from imagebuild_operator.pod.references import DOCKER_HUB, Repository, endpoint_of, named_images, repository_of
 from imagebuild_operator.prepare.login_secrets import Entry, Login, entries, key_of
 
 log = logging.getLogger(__name__)
@@ -49,6 +49,7 @@ def write_logins(plan: LoginsPlan, found: list[Entry]) -> tuple[str, ...]:
     """
     bases = None if plan.complete or plan.dockerfile is None else _named_images(plan.dockerfile)
     repositories = [repository_of(reference) for reference in (*plan.repositories, *(bases or ()))]
+    repositories += [endpoint_of(mirror) for mirror in plan.mirrors]
     logins = merged(found, repositories, complete=plan.complete or bases is not None)
     _write(plan.target, logins)
     for warning in logins.warnings:

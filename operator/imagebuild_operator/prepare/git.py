@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from imagebuild_operator.pod.source_plans import GitPlan
+from imagebuild_operator.prepare.context_links import refuse_links_to_credentials
 from imagebuild_operator.prepare.git_checkout import Pause, checked_out
 from imagebuild_operator.prepare.git_client import STALL_SECONDS, GitClient
 from imagebuild_operator.prepare.git_lfs import fetch_files
@@ -77,4 +78,5 @@ def fetch_source(plan: GitPlan, client: GitClient, *, pause: Pause = time.sleep)
     if plan.submodules:
         Submodules(client.remote, plan.lfs, pause).fetch(client)
     client.discard()
+    refuse_links_to_credentials(client.work_tree, client.remote.url)
     return prepared

@@ -85,7 +85,7 @@ def _resolved(revision: str | None, client: GitClient) -> Wanted:
     if _COMMIT.fullmatch(revision):
         return Wanted(revision.lower(), revision)
     candidates = [revision] if revision.startswith("refs/") else [f"refs/heads/{revision}", f"refs/tags/{revision}"]
-    there = _references(client.run("ls-remote", "--quiet", client.remote.url, *candidates).splitlines())
+    there = _references(client.run("ls-remote", "--quiet", "--", client.remote.url, *candidates).splitlines())
     for candidate in candidates:
         if candidate in there:
             return Wanted(candidate, revision)
@@ -94,7 +94,7 @@ def _resolved(revision: str | None, client: GitClient) -> Wanted:
 
 def _default_branch(client: GitClient) -> Wanted:
     url = client.remote.url
-    lines = client.run("ls-remote", "--quiet", "--symref", url, "HEAD").splitlines()
+    lines = client.run("ls-remote", "--quiet", "--symref", "--", url, "HEAD").splitlines()
     for line in lines:
         if line.startswith("ref: refs/heads/") and line.endswith("\tHEAD"):
             branch = line.removeprefix("ref: refs/heads/").removesuffix("\tHEAD")
@@ -112,7 +112,9 @@ def _references(lines: Iterable[str]) -> frozenset[str]:
 def _fetched(wanted: Wanted, client: GitClient) -> str:
     """The commit, its files fetched."""
     try:
-        client.run("fetch", "--quiet", "--no-tags", "--depth=1", client.remote.url, f"+{wanted.reference}:{TARGET}")
+        client.run(
+            "fetch", "--quiet", "--no-tags", "--depth=1", "--", client.remote.url, f"+{wanted.reference}:{TARGET}"
+        )
     except GitError as error:
         if _UNKNOWN_OBJECT.search(error.output):
             raise _no_revision(client.remote, wanted.revision) from None
@@ -125,7 +127,7 @@ def _fetched(wanted: Wanted, client: GitClient) -> str:
 def _fetched_with_history(wanted: Wanted, client: GitClient) -> str:
     """The same from a server that gives commits away only as part of a branch or tag."""
     log.info("The server does not hand out single commits: fetching all branches and tags.")
-    client.run("fetch", "--quiet", "--no-tags", client.remote.url, *_EVERYTHING)
+    client.run("fetch", "--quiet", "--no-tags", "--", client.remote.url, *_EVERYTHING)
     return _commit_of(wanted.reference, wanted, client)
 
 

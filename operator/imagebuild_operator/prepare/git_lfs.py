@@ -17,6 +17,10 @@ from imagebuild_operator.prepare.result import PrepareError
 
 _REMOTE: Final = "origin"
 _SETTINGS: Final = {
+    # The one whose endpoint is looked at: .lfsconfig may name others, and fetch from them (git-lfs-config(5)).
+    "remote.lfsdefault": _REMOTE,
+    "lfs.remote.autodetect": "false",
+    "lfs.remote.searchall": "false",
     # Without it `pull` leaves the pointers; it makes one of a file again to see whether that has changed.
     "filter.lfs.clean": "git-lfs clean -- %f",
     # No agents and no files of this container, whatever the server proposes.
@@ -25,7 +29,7 @@ _SETTINGS: Final = {
     # Each download for itself; the steps around it are tried again, too.
     "lfs.transfer.maxretries": "2",
 }
-_ENDPOINT: Final = re.compile(r"^Endpoint=(?P<url>\S+)(?: .*)?(?:\n  SSH=(?P<ssh>\S+))?", re.MULTILINE)
+_ENDPOINT: Final = re.compile(r"^Endpoint=(?P<url>\S+) \(auth=\w+\)(?:\n  SSH=(?P<ssh>\S+))?$", re.MULTILINE)
 _STATUS: Final = re.compile(r"trace git-lfs: HTTP: (\d{3})$", re.MULTILINE)
 _TAIL_BYTES: Final = 65536
 
@@ -43,20 +47,17 @@ def fetch_files(client: GitClient, *, pause: Pause) -> None:
 def _check_endpoint(client: GitClient) -> None:
     """Refuse what the repository's .lfsconfig could lead to: files of this container, ssh to another host."""
     found = _ENDPOINT.search(_lfs(client, "env"))
-    if found is None:
-        return
-    url, ssh = without_login(found["url"]), found["ssh"]
-    if server_of(url).scheme not in client.protocols.split(":") or (ssh and server_of(ssh).host != _host(client)):
+    url, ssh = (without_login(found["url"]), found["ssh"]) if found else ("an address that is none", None)
+    allowed = server_of(url).scheme in client.protocols.split(":")
+    if ssh:
+        allowed = allowed and client.remote.ssh and server_of(ssh).host == server_of(client.remote.url).host
+    if not allowed:
         raise PrepareError(
             Reason.SOURCE_FAILED,
             f"The files of Git LFS of {client.remote.url} are not fetched from {ssh or url}: its server must be on "
             "https, or on the ssh host of the repository itself.",
             "Correct lfs.url in .lfsconfig.",
         )
-
-
-def _host(client: GitClient) -> str:
-    return server_of(client.remote.url).host if client.remote.ssh else ""
 
 
 def _pull(client: GitClient) -> None:

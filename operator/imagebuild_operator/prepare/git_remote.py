@@ -7,7 +7,12 @@ from urllib.parse import urlsplit
 
 from imagebuild_operator.pod.source_plans import GitLogin
 
-_SCP_FORM: Final = re.compile(r"(?:[^/:@]+@)?(?P<host>[^/:@]+):(?P<path>[^/].*|/(?!/).*)")
+# What git and ssh would read otherwise than we do (encoded or quoted hosts, options) is no address.
+_USER: Final = r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*@)?"
+_HOST: Final = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
+_SSH_FORM: Final = re.compile(rf"ssh://{_USER}{_HOST}(?::[0-9]{{1,5}})?/.*")
+_SCP_FORM: Final = re.compile(rf"{_USER}(?P<host>{_HOST}):(?P<path>[^/].*|/(?!/).*)")
+_NO_ADDRESS: Final = re.compile(r"[\s\\\x00-\x1f\x7f]|^-")
 _PORTS: Final = {"https": 443, "http": 80, "ssh": 22}
 
 
@@ -50,7 +55,9 @@ class Remote:
 
 
 def server_of(url: str) -> Server:
-    """The server of an address; without a host if it names none, as that of a file."""
+    """The server of an address; without a host if it names none, as that of a file, or if it is no plain address."""
+    if _NO_ADDRESS.search(url) or (url.startswith("ssh://") and not _SSH_FORM.fullmatch(url)):
+        return Server("", "", None)
     if "://" not in url:
         short = _SCP_FORM.fullmatch(url)
         return Server("ssh", short["host"].lower(), _PORTS["ssh"]) if short else Server("", "", None)

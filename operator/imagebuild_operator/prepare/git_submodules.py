@@ -7,7 +7,8 @@ failure in words that do not say which submodule it was.
 import logging
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Final
 
 from imagebuild_operator.api.names import Reason
@@ -21,6 +22,9 @@ from imagebuild_operator.prepare.result import PrepareError
 log = logging.getLogger(__name__)
 
 _MODULES: Final = ".gitmodules"
+# Submodules may name one another: two in each, on ten levels, would be a thousand fetches.
+DEPTH: Final = 10
+COUNT: Final = 200
 _LINK: Final = re.compile(r"160000 commit (?P<commit>[0-9a-f]+)\t(?P<path>.+)", re.DOTALL)
 
 
@@ -46,8 +50,9 @@ class Submodules:
     main: Remote
     lfs: bool
     pause: Pause
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1), repr=False, compare=False)
 
-    def fetch(self, client: GitClient, above: str = "") -> None:
+    def fetch(self, client: GitClient, above: str = "", level: int = 1) -> None:
         """Check out the submodules of what a client has checked out in the folder `above` of the context.
 
         Raises:
@@ -55,6 +60,7 @@ class Submodules:
         """
         for submodule in _submodules(client):
             path = f"{above}{submodule.path}"
+            self._bound(path, level)
             log.info("Submodule %s", path)
             try:
                 inner = self._client(client, submodule)
@@ -64,8 +70,17 @@ class Submodules:
             except PrepareError as error:
                 told = error.failure
                 raise PrepareError(told.reason, f"Submodule {path}: {told.message}", told.hint) from None
-            self.fetch(inner, f"{path}/")
+            self.fetch(inner, f"{path}/", level + 1)
             inner.discard()
+
+    def _bound(self, path: str, level: int) -> None:
+        if level > DEPTH or next(self._numbers) > COUNT:
+            raise PrepareError(
+                Reason.SOURCE_TOO_LARGE,
+                f"Submodule {path}: {self.main.url} has more than {COUNT} submodules, or more than {DEPTH} inside one "
+                "another.",
+                "Leave out of it what the build does not need.",
+            )
 
     def _client(self, client: GitClient, submodule: _Submodule) -> GitClient:
         folder = client.work_tree / submodule.path

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urljoin, urlsplit
 
 import requests
 
@@ -15,14 +14,15 @@ from imagebuild_operator.pod.source_plans import HttpPlan
 from imagebuild_operator.prepare.archive import LIMITS
 from imagebuild_operator.prepare.certificates import SYSTEM_BUNDLE
 from imagebuild_operator.prepare.network_errors import explained
+from imagebuild_operator.prepare.redirects import Authorization, Redirects, Session, host_of, origin_of
 from imagebuild_operator.prepare.result import PrepareError
 
-REDIRECTS: Final = 5
 # Seconds for the connection, and for the silence between two pieces of an answer.
 TIMEOUT: Final = (15.0, 60.0)
 _CHUNK: Final = 1024 * 1024
 _FIELD: Final = "spec.source.http.url"
 _FINAL_HINT: Final = f"Put the final address into {_FIELD}."
+_PLAIN_HINT: Final = f"Put an https address into {_FIELD}; http is taken only together with spec.source.http.sha256."
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,11 @@ class HttpClient:
     timeout: tuple[float, float] = TIMEOUT
     limit: int = LIMITS.size
 
+    @property
+    def login(self) -> Authorization:
+        """Puts the login on requests to the server in the address."""
+        return Authorization(self.authorization or "", self.plan.url)
+
     def download(self, target: Path) -> str:
         """Write what the server sends to a file; returns its checksum, sha256 in hexadecimal.
 
@@ -50,7 +55,13 @@ class HttpClient:
             PrepareError: if it cannot be had.
         """
         found, size = hashlib.sha256(), 0
-        with self._answer() as answer, explained(host_of(answer.url), _FIELD), target.open("wb") as file:
+        with (
+            # For an address whose host cannot be told.
+            explained(self.plan.address, _FIELD),
+            self._answer() as answer,
+            explained(host_of(answer.url), _FIELD),
+            target.open("wb") as file,
+        ):
             # As it is stored: what a server calls an encoding is an archive's compression more often than not.
             while chunk := answer.raw.read(_CHUNK, decode_content=False):
                 size += len(chunk)
@@ -64,47 +75,28 @@ class HttpClient:
     @contextmanager
     def _answer(self) -> Iterator[requests.Response]:
         """The answer 200 at the end of all redirects."""
-        url = self.plan.url
-        with requests.Session() as session:
-            for _ in range(REDIRECTS + 1):
-                with self._get(session, url) as answer:
-                    if not answer.is_redirect:
-                        if answer.status_code != requests.codes.ok:
-                            raise self._refusal(answer)
-                        yield answer
-                        return
-                    url = self._next(url, answer.headers["Location"])
-        message = f"{self.plan.address} redirects more than {REDIRECTS} times, at last to {host_of(url)}."
-        raise PrepareError(Reason.SOURCE_FAILED, message, _FINAL_HINT)
+        redirects = Redirects(
+            self.plan.address, plain=self.plan.sha256 is not None, hint=_FINAL_HINT, plain_hint=_PLAIN_HINT
+        )
+        with (
+            Session() as session,
+            redirects.followed(lambda url: self._get(session, url), self.plan.url) as answer,
+        ):
+            if answer.status_code != requests.codes.ok:
+                raise self._refusal(answer)
+            yield answer
 
-    def _get(self, session: requests.Session, url: str) -> requests.Response:
-        headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
-        if self.authorization is not None and _origin(url) == _origin(self.plan.url):
-            headers["Authorization"] = self.authorization
+    def _get(self, session: Session, url: str) -> requests.Response:
         with explained(host_of(url), _FIELD):
             return session.get(
                 url,
-                headers=headers,
+                headers={"Accept": "*/*", "Accept-Encoding": "identity"},
+                auth=self.login,
                 stream=True,
-                # Followed here, where it is decided who gets the login.
                 allow_redirects=False,
                 timeout=self.timeout,
                 verify=str(self.trusted or SYSTEM_BUNDLE),
             )
-
-    def _next(self, url: str, location: str) -> str:
-        """Where a redirect leads.
-
-        Raises:
-            PrepareError: if nobody may be asked there.
-        """
-        following = urljoin(url, location)
-        scheme = urlsplit(following).scheme
-        if scheme == "https" or (scheme == "http" and self.plan.sha256 is not None):
-            return following
-        message = f"{self.plan.address} redirects to an address that is not https, of {host_of(following)}."
-        hint = f"Put an https address into {_FIELD}; http is taken only together with spec.source.http.sha256."
-        raise PrepareError(Reason.SOURCE_FAILED, message, hint)
 
     def _refusal(self, answer: requests.Response) -> PrepareError:
         status, address = answer.status_code, self.plan.address
@@ -126,7 +118,7 @@ class HttpClient:
 
     def _not_allowed(self, answer: requests.Response) -> PrepareError:
         address, login = self.plan.address, self.plan.login
-        if _origin(answer.url) != _origin(self.plan.url):
+        if origin_of(answer.url) != origin_of(self.plan.url):
             message = f"{address} redirects to another server, which asks for a login: {_told(answer)}."
             return PrepareError(
                 Reason.SOURCE_AUTH_FAILED,
@@ -144,15 +136,6 @@ class HttpClient:
             f"{address} refuses the login in Secret {login.secret}: {_told(answer)}.",
             "Check what is in there; a password or token must not have expired and must be allowed to read the file.",
         )
-
-
-def host_of(url: str) -> str:
-    """Host and port as they stand in a URL."""
-    return urlsplit(url).netloc.rpartition("@")[2]
-
-
-def _origin(url: str) -> tuple[str, str]:
-    return urlsplit(url).scheme, host_of(url).lower()
 
 
 def _told(answer: requests.Response) -> str:

@@ -17,6 +17,7 @@ from imagebuild_operator.prepare.result import PrepareError
 DOCKER_HUB_KEY: Final = "https://index.docker.io/v1/"
 
 _TOKENS: Final = ("identitytoken", "registrytoken")
+_TEXTS: Final = frozenset({*_TOKENS, "username", "password"})
 _MADE_BY: Final = {
     RegistrySecretType.DOCKER_CONFIG_JSON: "as made by: kubectl create secret docker-registry NAME "
     "--docker-server=HOST --docker-username=USER --docker-password=TOKEN",
@@ -116,6 +117,11 @@ def _line(secret: RegistrySecret, key: str) -> str:
 def _login(secret: RegistrySecret, key: str, value: Mapping[str, Any]) -> Login:
     """The login of an entry in the form every executor reads; empty if there is none."""
     text = {name: member for name, member in value.items() if isinstance(member, str) and member}
+    for name in _TEXTS & text.keys():
+        # JSON can hold half a character (a lone surrogate), which nothing can be sent as.
+        if not _is_whole(text[name]):
+            where = key_of(place_of(key).registry)
+            raise _broken(secret, f"the {name} of its entry for {where} is not text")
     login: Login = {name: text[name] for name in _TOKENS if name in text}
     if "auth" in text:
         # Where both forms stand, docker's own reader prefers this one.
@@ -126,6 +132,14 @@ def _login(secret: RegistrySecret, key: str, value: Mapping[str, Any]) -> Login:
             raise _broken(secret, f"its entry for {where} has only one of username and password")
         return login | {"auth": _encoded(text["username"], text["password"])}
     return login
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _encoded(username: str, password: str) -> str:

@@ -12,8 +12,8 @@ from typing import Final
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.pod.source_plans import OciPlan
 from imagebuild_operator.prepare import oci_manifest
-from imagebuild_operator.prepare.archive import LIMITS, unpack
-from imagebuild_operator.prepare.archive_tree import RefusedError, Tree
+from imagebuild_operator.prepare.archive import LIMITS, Limits, unpack
+from imagebuild_operator.prepare.archive_tree import IMPOSSIBLE, RefusedError, Tree
 from imagebuild_operator.prepare.folders import empty
 from imagebuild_operator.prepare.ground import Fetcher, Ground
 from imagebuild_operator.prepare.image_reference import ImageReference, parse_reference
@@ -69,9 +69,10 @@ class _Fetch:
             message = f"{self.plan.reference} holds more than {LIMITS.size} bytes, packed."
             raise PrepareError(Reason.SOURCE_TOO_LARGE, message, "Leave out what the build does not need.")
         empty(self.ground.context)
+        left = LIMITS
         for number, layer in enumerate(layers, start=1):
             log.info("Layer %d of %d: %d bytes", number, len(layers), layer.size)
-            self._add(layer)
+            left = self._add(layer, left)
         self._check_links()
         return Prepared(revision=self.reference.tag, digest=digest)
 
@@ -84,37 +85,64 @@ class _Fetch:
             raise PrepareError(Reason.CHECKSUM_MISMATCH, message, "Ask who runs the registry, or a proxy before it.")
         return digest, oci_manifest.parse(content, self.plan.reference)
 
-    def _add(self, layer: Layer) -> None:
+    def _add(self, layer: Layer, left: Limits) -> Limits:
+        """Add a layer's files; what remains of the limits after it."""
         blob = self.ground.scratch / "layer"
         patiently(lambda: self.client.blob(layer.digest, layer.size, blob), self.pause)
         title = layer.annotations.get(TITLE, "")
         if not self.plan.artifact:
             folder = Path(tempfile.mkdtemp(prefix=".layer-", dir=self.ground.context))
-            self._unpack(blob, folder, layer)
+            left = self._unpack(blob, folder, layer, left)
             apply_layer(folder, self.ground.context)
         elif title and layer.annotations.get(UNPACK) != "true":
+            left = self._spend(layer.size, left)
             self._copy(blob, title)
         else:
-            self._unpack(blob, self.ground.context, layer)
+            left = self._unpack(blob, self.ground.context, layer, left)
         blob.unlink()
+        return left
 
-    def _unpack(self, blob: Path, folder: Path, layer: Layer) -> None:
+    def _unpack(self, blob: Path, folder: Path, layer: Layer, left: Limits) -> Limits:
         if "zstd" in layer.media_type:
             message = f"A layer of {self.plan.reference} is compressed with zstd, which is not fetched."
             raise PrepareError(Reason.SOURCE_INVALID, message, "Push it compressed with gzip.")
-        unpack(blob, folder, origin=f"Layer {layer.digest} of {self.plan.reference}")
+        try:
+            return unpack(blob, folder, limits=left, origin=f"Layer {layer.digest} of {self.plan.reference}")
+        except PrepareError as error:
+            if error.failure.reason == Reason.SOURCE_TOO_LARGE:
+                raise self._too_large() from None
+            raise
+
+    def _spend(self, size: int, left: Limits) -> Limits:
+        """What remains after a file of this size."""
+        if size > left.size or not left.entries:
+            raise self._too_large()
+        return Limits(left.size - size, left.entries - 1)
 
     def _copy(self, blob: Path, title: str) -> None:
-        try:
-            with blob.open("rb") as contents:
+        with blob.open("rb") as contents:
+            try:
                 Tree(self.ground.context).make_file(title, contents, FILE_MODE, time.time())
-        except RefusedError as refused:
-            raise self._reaches_out(f"holds {title}, which {refused}") from None
+            except RefusedError as refused:
+                raise self._reaches_out(f"holds {title}, which {refused}") from None
+            except ValueError:
+                # NUL, or half a character.
+                raise self._reaches_out(f"holds {title}, which is no name of a file") from None
+            except OSError as error:
+                if error.errno not in IMPOSSIBLE:
+                    raise
+                raise self._reaches_out(f"holds {title}, which cannot be made: {error.strerror}") from None
 
     def _check_links(self) -> None:
         """A link that was harmless in its own layer may lead elsewhere in the end."""
         for name, to in Tree(self.ground.context).links_out():
             raise self._reaches_out(f"holds {name}, which is a symbolic link to {to}, outside of its folder")
+
+    def _too_large(self) -> PrepareError:
+        """The limits are for all layers together."""
+        limit = f"{LIMITS.size} bytes, or {LIMITS.entries} files and folders"
+        message = f"{self.plan.reference} holds more than {limit}, unpacked."
+        return PrepareError(Reason.SOURCE_TOO_LARGE, message, "Leave out what the build does not need.")
 
     def _reaches_out(self, what: str) -> PrepareError:
         hint = "Push a folder whose names and links stay inside of it."

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -14,9 +13,9 @@ from imagebuild_operator.api.names import Reason
 from imagebuild_operator.prepare.certificates import SYSTEM_BUNDLE
 from imagebuild_operator.prepare.image_reference import ImageReference
 from imagebuild_operator.prepare.network_errors import explained
+from imagebuild_operator.prepare.redirects import Authorization, Redirects, Session, host_of, origin_of
 from imagebuild_operator.prepare.registry_errors import FIELD, refusal
 from imagebuild_operator.prepare.registry_login import (
-    Authorization,
     RegistryLogin,
     challenge_of,
     token_in,
@@ -61,9 +60,12 @@ class RegistryClient:
         self._login = login
         self._host = reference.api_host
         self._insecure = insecure
+        self._redirects = Redirects(
+            reference.name, plain=insecure, plain_hint="Plain http is for registries in spec.registries.insecure."
+        )
         self._bundle = str(trusted or SYSTEM_BUNDLE)
-        self._session = requests.Session()
-        self._authorization = Authorization(f"Bearer {login.registry_token}" if login.registry_token else "")
+        self._session = Session()
+        self._authorization = f"Bearer {login.registry_token}" if login.registry_token else ""
         self._scheme = ""
         if insecure:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
@@ -107,22 +109,44 @@ class RegistryClient:
         """The answer 200 to a request, after a login where one is asked for."""
         with explained(self._host, FIELD):
             url = f"{self._base()}/v2/{self._reference.repository}/{path}"
-            answer = self._get(url, accept)
-            if answer.status_code == requests.codes.unauthorized:
-                answer.close()
-                self._log_in(answer.headers.get("WWW-Authenticate", ""))
-                answer = self._get(url, accept)
-            with answer:
-                if answer.status_code != requests.codes.ok:
-                    raise refusal(answer, self._reference, self._login, what, self._host)
-                yield answer
+            with self._followed(url, accept) as answer:
+                if not self._asks_for_login(answer, url):
+                    yield self._accepted(answer, what)
+                    return
+            self._log_in(answer.headers.get("WWW-Authenticate", ""))
+            with self._followed(url, accept) as answer:
+                yield self._accepted(answer, what)
+
+    @contextmanager
+    def _followed(self, url: str, accept: str) -> Iterator[requests.Response]:
+        """The answer at the end of all redirects; many registries keep their blobs elsewhere."""
+
+        def ask(following: str) -> requests.Response:
+            with explained(host_of(following), FIELD):
+                return self._get(following, accept)
+
+        with self._redirects.followed(ask, url) as answer, explained(host_of(answer.url), FIELD):
+            yield answer
+
+    def _asks_for_login(self, answer: requests.Response, url: str) -> bool:
+        """Whether the registry itself does: another server could name a token server of its own."""
+        return answer.status_code == requests.codes.unauthorized and origin_of(answer.url) == origin_of(url)
+
+    def _accepted(self, answer: requests.Response, what: str) -> requests.Response:
+        if answer.status_code != requests.codes.ok:
+            raise refusal(answer, self._reference, self._login, what, host_of(answer.url))
+        return answer
 
     def _get(self, url: str, accept: str) -> requests.Response:
-        # As it is stored: what a server compresses on the way would have another digest.
-        headers = {"Accept": accept, "Accept-Encoding": "identity"}
-        verify = False if self._insecure else self._bundle
         return self._session.get(
-            url, headers=headers, auth=self._authorization, timeout=TIMEOUT, verify=verify, stream=True
+            url,
+            # As it is stored: what a server compresses on the way would have another digest.
+            headers={"Accept": accept, "Accept-Encoding": "identity"},
+            auth=Authorization(self._authorization, f"{self._scheme or 'https'}://{self._host}"),
+            timeout=TIMEOUT,
+            verify=False if self._insecure else self._bundle,
+            allow_redirects=False,
+            stream=True,
         )
 
     def _base(self) -> str:
@@ -141,22 +165,24 @@ class RegistryClient:
     def _log_in(self, header: str) -> None:
         challenge = challenge_of(header)
         if challenge.bearer:
-            self._authorization = Authorization(f"Bearer {self._token(header)}")
+            self._authorization = f"Bearer {self._token(header)}"
         elif self._login.basic:
-            self._authorization = Authorization(f"Basic {self._login.basic}")
+            self._authorization = f"Basic {self._login.basic}"
 
     def _token(self, header: str) -> str:
         asked = token_request(challenge_of(header), self._login, self._reference.repository)
-        server = urlsplit(asked.url)
-        insecure = self._insecure and server.hostname == urlsplit(self._base()).hostname
-        if server.scheme != "https" and not insecure:
+        scheme, name, _ = origin_of(asked.url)
+        server = host_of(asked.url)
+        insecure = self._insecure and name == origin_of(self._base())[1]
+        if scheme != "https" and not insecure:
             message = f"{self._host} names a token server that is not asked by TLS; it gets no login."
             raise PrepareError(Reason.SOURCE_FAILED, message)
         with (
-            explained(server.netloc, FIELD),
+            explained(server, FIELD),
             self._session.request(
                 asked.method,
                 asked.url,
+                headers={"Accept-Encoding": "identity"},
                 params=asked.parameters,
                 data=asked.form,
                 auth=asked.authorization,
@@ -168,5 +194,5 @@ class RegistryClient:
         ):
             if answer.status_code != requests.codes.ok:
                 what = f"a token for {self._reference.repository}"
-                raise refusal(answer, self._reference, self._login, what, server.netloc)
-            return token_in(answer, server.netloc)
+                raise refusal(answer, self._reference, self._login, what, server)
+            return token_in(answer, server)

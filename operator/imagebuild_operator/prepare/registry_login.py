@@ -3,6 +3,7 @@
 As the "Docker Registry v2 authentication via central service" has it, which every public registry follows.
 """
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Final
@@ -10,9 +11,12 @@ from typing import Final
 import requests
 
 from imagebuild_operator.api.names import Reason
+from imagebuild_operator.prepare.redirects import Authorization
 from imagebuild_operator.prepare.result import PrepareError
 
 CLIENT: Final = "imagebuild-operator"
+# Far more than any token has; what is larger would fill the memory.
+TOKEN_BYTES: Final = 1024 * 1024
 
 _PARAMETER: Final = re.compile(r'(\w+)="([^"]*)"')
 
@@ -49,19 +53,6 @@ class Challenge:
     scope: str = ""
 
 
-class Authorization(requests.auth.AuthBase):
-    """Puts a header on a request; requests itself takes it off when it follows a redirect to another host."""
-
-    def __init__(self, value: str = "") -> None:
-        self.value = value
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """The request with the header."""
-        if self.value:
-            request.headers["Authorization"] = self.value
-        return request
-
-
 def challenge_of(header: str) -> Challenge:
     """What a `WWW-Authenticate` header says; a token goes first where several ways are offered."""
     start = re.search(r"(?i)\bbearer\s", header)
@@ -92,18 +83,26 @@ def token_request(challenge: Challenge, login: RegistryLogin, repository: str) -
         form = {**asked, "grant_type": "refresh_token", "client_id": CLIENT, "refresh_token": login.identity_token}
         return TokenRequest("POST", challenge.realm, {}, form, Authorization())
     basic = f"Basic {login.basic}" if login.basic else ""
-    return TokenRequest("GET", challenge.realm, asked, {}, Authorization(basic))
+    return TokenRequest("GET", challenge.realm, asked, {}, Authorization(basic, challenge.realm))
 
 
 def token_in(answer: requests.Response, host: str) -> str:
     """The token in a token server's answer.
 
+    Args:
+        answer: not compressed, whose body has not been read.
+        host: that gave it.
+
     Raises:
         PrepareError: if there is none.
     """
+    body = answer.raw.read(TOKEN_BYTES + 1, decode_content=False)
+    if len(body) > TOKEN_BYTES:
+        message = f"{host} was asked for a token, and its answer has more than {TOKEN_BYTES} bytes."
+        raise PrepareError(Reason.SOURCE_FAILED, message)
     try:
-        document = answer.json()
-    except ValueError:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
         document = None
     members = document if isinstance(document, dict) else {}
     for name in ("token", "access_token"):

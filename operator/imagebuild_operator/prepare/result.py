@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from imagebuild_operator.api.names import Reason
+from imagebuild_operator.pod.prepared import COMMIT_LIMIT, DIGEST_LIMIT, REVISION_LIMIT, WARNING_LIMIT, WARNINGS_KEPT
 
 TERMINATION_MESSAGE: Final = Path("/dev/termination-log")
 # Kubernetes keeps so much of a termination message; a longer one would be cut and no JSON any more.
@@ -18,7 +19,8 @@ HINT_LIMIT: Final = 400
 class Prepared:
     """Everything is in place; the texts tell what was fetched, and are empty where there is nothing to tell.
 
-    `warnings` are sentences about what somebody should look at all the same, within the bounds of `pod.prepared`.
+    `warnings` are sentences about what somebody should look at all the same. `encode` keeps to the bounds of
+    `pod.prepared`.
     """
 
     commit: str = ""
@@ -52,9 +54,13 @@ def encode(result: Result) -> str:
     members: dict[str, str | list[str]]
     match result:
         case Prepared(commit, revision, digest, warnings):
-            members = {"commit": commit, "revision": revision, "digest": digest}
+            members = {
+                "commit": _clipped(commit, COMMIT_LIMIT),
+                "revision": _clipped(revision, REVISION_LIMIT),
+                "digest": _clipped(digest, DIGEST_LIMIT),
+            }
             if warnings:
-                members["warnings"] = [_clipped(warning, TEXT_LIMIT) for warning in warnings]
+                members["warnings"] = [_clipped(warning, WARNING_LIMIT) for warning in warnings[:WARNINGS_KEPT]]
         case Failure(reason, message, hint):
             members = {
                 "reason": reason.value,

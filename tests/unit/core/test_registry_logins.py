@@ -7,6 +7,7 @@ import pytest
 
 from imagebuild_operator.api import names
 from imagebuild_operator.api.names import EventReason, Reason
+from imagebuild_operator.core import registry_errors
 from imagebuild_operator.core.failures import Evidence, explain
 from imagebuild_operator.core.outcome import judge
 from imagebuild_operator.core.pods import LoginSecret, PodView
@@ -185,6 +186,13 @@ def test_a_long_list_of_what_was_pushed_leaves_room_for_what_went_wrong() -> Non
     sentence = told(references, "".join(map(push_of, references[:15])))
     assert sentence.startswith(f"15 of 16 references were pushed: {references[0]}, {references[1]}, …")
     assert len(sentence) < 260
+
+
+def test_the_longest_names_leave_room_for_what_went_wrong() -> None:
+    reference = f"registry.example.com/{'a/' * 240}web:1"
+    assert len(told((reference, IMAGES[0]), push_of(reference))) < 260
+    message, _ = registry_errors.refusal("error building image: DENIED", ["s" * 253] * 9)
+    assert len(message.partition(": error")[0]) < 260
 
 
 # Tags

@@ -52,11 +52,40 @@ def test_docker_hub_has_one_name(host: str) -> None:
         ("FROM debian\nFROM r.example.com/${NAME}:1\n", None),
         ("FROM debian\nCOPY --from=$STAGE / /\n", None),
         ("# escape=`\nFROM debi`\nan\n", None),
+        ("\ufeff# escape=`\nFROM debi`\nan\n", None),
         ("# syntax=docker/dockerfile:1\n#escape = `\nFROM debian\n", None),
     ],
 )
 def test_the_images_that_a_dockerfile_names(dockerfile: str, images: tuple[str, ...] | None) -> None:
     assert named_images(dockerfile) == images
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "filler",
+    [
+        "\n",
+        " ",
+        "#\n",
+        "# \n",
+        "\\",
+        "\\ ",
+        "\\\n",
+        "\\\n#",
+        "FROM ",
+        "ONBUILD ",
+        "FROM --a ",
+        "FROM x AS\t",
+        " --",
+        " --from=",
+        ',from="',
+    ],
+)
+def test_a_dockerfile_as_large_as_can_be_is_read_in_time_that_grows_with_it(filler: str) -> None:
+    """A megabyte of which each part may be the start of something; squared, it would take many minutes."""
+    text = filler * (2**20 // len(filler))
+    assert "last.example.com/x" in (named_images(f"{text}\n\n\nFROM last.example.com/x") or ())
+    named_images(text)
 
 
 @given(st.text())

@@ -77,13 +77,8 @@ def test_the_logins_that_fit_what_the_spec_names_are_preferred() -> None:
         cache={"repository": "registry.example.com/cache"},
         registries=registries_of({"name": "a"}, mirrors=[mirror]),
     )
-    assert plan.repositories == (
-        IMAGE,
-        "acme/web:3",
-        "registry.example.com/cache",
-        "mirror.example.com/hub",
-        "other.example.com",
-    )
+    assert plan.repositories == (IMAGE, "acme/web:3", "registry.example.com/cache")
+    assert plan.mirrors == ("mirror.example.com/hub", "other.example.com")
 
 
 def test_base_images_are_read_from_the_dockerfile_once_it_is_there() -> None:

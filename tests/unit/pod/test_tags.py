@@ -90,6 +90,12 @@ def test_a_revision_without_letters_and_digits_has_no_slug() -> None:
         expanded(git("---"), f"{REPOSITORY}:$(revisionSlug)")
 
 
+def test_a_reference_that_becomes_longer_than_the_status_can_tell_is_refused() -> None:
+    folders = "/".join(["a" * 59] * 8)
+    with pytest.raises(SpecError, match="becomes longer than 512 characters"):
+        expanded(git("c" * 40), f"registry.example.com/{folders}:$(commit)")
+
+
 def test_a_tag_that_becomes_too_long_is_told() -> None:
     with pytest.raises(SpecError, match="whose tag is not one"):
         expanded(git("a" * 63), f"{REPOSITORY}:$(revisionSlug)$(revisionSlug)$(revisionSlug)")

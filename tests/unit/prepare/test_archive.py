@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from imagebuild_operator.api.names import Reason
+from imagebuild_operator.prepare import archive_stream
 from imagebuild_operator.prepare.archive import LIMITS, Limits, unpack
 from imagebuild_operator.prepare.result import Failure, PrepareError
 from tests.unit.prepare.tars import TIME, Entry, folder, hard_link, link, tar, tar_gz, tree
@@ -404,7 +405,103 @@ def test_headers_are_no_way_to_fill_the_memory(unpacking: Unpacking) -> None:
         archive.addfile(header)
     failure = unpacking.failure_of(gzip.compress(buffer.getvalue()))
     assert failure.reason == Reason.SOURCE_INVALID
-    assert "headers of more than 262144 bytes" in failure.message
+    assert "headers of more than 65536 bytes" in failure.message
+
+
+def extended(records: bytes, kind: bytes = tarfile.XHDTYPE) -> bytes:
+    """An extended header as it stands in an archive, whatever is in it."""
+    header = tarfile.TarInfo("extended")
+    header.type, header.size = kind, len(records)
+    return header.tobuf(tarfile.USTAR_FORMAT) + records + bytes(-len(records) % BLOCK)
+
+
+def record(keyword: str, value: str) -> bytes:
+    rest = f" {keyword}={value}\n".encode()
+    size = len(rest) + 1
+    while len(rest) + len(str(size)) != size:
+        size += 1
+    return str(size).encode() + rest
+
+
+PATH = record("path", "other")
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE])
+@pytest.mark.parametrize(
+    "records",
+    [
+        # Overlapping: Python would keep 20 000 keywords, each of them up to the last "=".
+        b"2 " * 20_000 + b"=",
+        b"9" * 60_000,
+        PATH[:-1],
+        PATH[:-1] + b"x",
+        PATH + b"\0\0x",
+        b"0" + b" path=other\n",
+        b"13 path+other\n",
+        b"9 =other\n",
+        b"999999 path=other\n",
+    ],
+)
+def test_extended_headers_that_are_none(unpacking: Unpacking, records: bytes, kind: bytes) -> None:
+    failure = unpacking.failure_of(extended(records, kind) + tar([Entry("a")]))
+    assert failure.reason == Reason.SOURCE_INVALID
+    assert "an extended header that is broken" in failure.message
+
+
+def test_extended_headers_as_they_should_be(unpacking: Unpacking) -> None:
+    headers = extended(PATH + record("SCHILY.xattr.user.x", "=\n\0 5 a=b\n") + record("LIBARCHIVE.xattr.y", "1" * 500))
+    assert unpacking.of(headers + tar([Entry("a")])) == {"other": ""}
+    # The letter that stands where a header has its kind is that of an extended header.
+    name = "n" * 156 + "x" + "n" * 50
+    assert unpacking.of(tar([Entry(name), link("l", name)], tarfile.GNU_FORMAT)).keys() == {"other", name, "l"}
+
+
+def test_numbers_that_take_long_to_search(unpacking: Unpacking) -> None:
+    headers = extended(record("comment", "1" * 5500)) + tar([Entry("a")])[:BLOCK]
+    assert unpacking.of(headers * 3 + bytes(2 * BLOCK)) == {"a": ""}
+    failure = unpacking.failure_of(headers * 4 + bytes(2 * BLOCK))
+    assert failure.reason == Reason.SOURCE_INVALID
+    assert "more in them than any archive needs" in failure.message
+
+
+def test_records_for_all_entries_are_few(unpacking: Unpacking) -> None:
+    """Each entry would go through all of them."""
+    headers = extended(record("comment", "c" * 1000), tarfile.XGLTYPE) + tar([Entry("a")])[:BLOCK]
+    assert unpacking.of(headers * 4 + bytes(2 * BLOCK)) == {"a": ""}
+    assert "than any archive needs" in unpacking.failure_of(headers * 5 + bytes(2 * BLOCK)).message
+
+
+def test_extended_headers_of_all_entries_have_a_bound(unpacking: Unpacking, monkeypatch: pytest.MonkeyPatch) -> None:
+    headers = extended(record("comment", "c" * 1000)) + tar([Entry("a")])[:BLOCK]
+    assert unpacking.of(headers * 5 + bytes(2 * BLOCK)) == {"a": ""}
+    monkeypatch.setattr(archive_stream, "EXTENDED_BYTES", 4500)
+    assert "than any archive needs" in unpacking.failure_of(headers * 5 + bytes(2 * BLOCK)).message
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        (Entry("d/" * 201 + "file"),),
+        (folder("d/" * 1500),),
+        (folder("d/" * 150), link("l", "d/" * 149 + "d"), Entry("l/" + "d/" * 51 + "file")),
+    ],
+)
+def test_folders_deeper_than_any_context(unpacking: Unpacking, entries: Sequence[Entry]) -> None:
+    failure = unpacking.failure(*entries)
+    assert failure.reason == Reason.SOURCE_INVALID
+    assert "is in more than 200 folders within one another" in failure.message
+
+
+def test_folders_as_deep_as_may_be(unpacking: Unpacking) -> None:
+    assert len(unpacking(Entry("d/" * 200 + "file"))) == 201
+
+
+def test_what_is_left_of_the_limits(tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir()
+    content = tar([Entry("a", b"1" * 3000), Entry("b")])
+    (tmp_path / "archive").write_bytes(content)
+    left = unpack(tmp_path / "archive", tmp_path / "target", limits=Limits(size=100_000, entries=10))
+    assert left == Limits(size=100_000 - len(content), entries=8)
 
 
 def test_memory_does_not_depend_on_what_is_in_it(tmp_path: Path) -> None:

@@ -31,6 +31,11 @@ def auth(username: str, password: str = "1") -> dict[str, str]:
     return {"auth": encoded(username, password)}
 
 
+def surrogate(member: str, **others: str) -> bytes:
+    """A config.json with half a character in a login."""
+    return json.dumps({"auths": {"r.example.com": {member: "hunter2\ud800", **others}}}).encode()
+
+
 class Secrets:
     """Secrets as the kubelet mounts them, in the order in which they are made."""
 
@@ -150,6 +155,9 @@ def test_nothing_but_the_logins_is_kept(secrets: Secrets) -> None:
         (JSON_TYPE, b'{"auths": {"r.example.com": {"auth": "hunter2!"}}}', "not base64"),
         (JSON_TYPE, json.dumps({"auths": {"r": {"auth": encoded("", "hunter2")}}}).encode(), "USER:PASSWORD"),
         (JSON_TYPE, b'{"auths": {"r.example.com": {"password": "hunter2"}}}', "only one of username and password"),
+        (JSON_TYPE, surrogate("password", username="robot"), "the password of its entry for r.example.com is not text"),
+        (JSON_TYPE, surrogate("username", password="hunter2"), "the username of its entry"),
+        (JSON_TYPE, surrogate("identitytoken"), "the identitytoken of its entry"),
         (JSON_TYPE, b'{"auths": {"r.example.com": {}}, "credsStore": "hunter2"}', "holds no login"),
         (JSON_TYPE, b'{"auths": {}}', "holds no login"),
         (JSON_TYPE, b"[" * 100_000, "not JSON"),
@@ -274,6 +282,19 @@ def test_what_the_dockerfile_does_not_name_is_left_out(
     plan = plan_of(secrets.made, target, repositories=("r.example.com/a/b:1",), dockerfile=tmp_path / "Dockerfile")
     assert write_logins(plan, read_logins(plan)) == ()
     assert written(target) == kept
+
+
+@pytest.mark.parametrize("mirror", ["m.example.com", "m.example.com/hub", "m:5000", "m", "m/hub"])
+def test_the_login_of_a_mirror_is_kept_whatever_its_endpoint_looks_like(
+    tmp_path: Path, secrets: Secrets, mirror: str
+) -> None:
+    host = mirror.partition("/")[0]
+    secrets.config("all", {host: auth("m"), "other.example.com": auth("o")})
+    (tmp_path / "Dockerfile").write_text("FROM busybox\n")
+    target = tmp_path / "config.json"
+    plan = plan_of(secrets.made, target, mirrors=(mirror,), dockerfile=tmp_path / "Dockerfile")
+    assert write_logins(plan, read_logins(plan)) == ()
+    assert written(target) == {host}
 
 
 @pytest.mark.parametrize("kind", ["link", "folder", "large"])

@@ -403,3 +403,21 @@ def test_the_credential_helper_answers_for_its_host_only(tmp_path: Path) -> None
     assert ask("git.example.com:8443").startswith("username=")
     assert ask("git.example.com:8443", operation="erase") == ""
     assert ask("git.example.com:8443") == "quit=1\n"
+
+
+@pytest.mark.parametrize("to", ["/kaniko/.docker", "/", "/proc/1", "/var/run/secrets/kubernetes.io", "../../../../../"])
+def test_a_link_to_the_builds_own_credentials(fetch: Fetch, remote: Remote, to: str) -> None:
+    """COPY follows links among the folders above what it copies."""
+    (remote.work / "config").symlink_to(to)
+    remote.commit({"other": "file\n"})
+    failure = fetch.failure("main")
+    assert failure.reason == Reason.SOURCE_INVALID
+    assert "config, a symbolic link to" in failure.message
+
+
+@pytest.mark.parametrize("to", ["/run", "/etc/motd", "../elsewhere", "services", "nowhere"])
+def test_other_links_are_the_repositorys_business(fetch: Fetch, remote: Remote, to: str) -> None:
+    (remote.work / "config").symlink_to(to)
+    remote.commit({"other": "file\n"})
+    fetch("main")
+    assert (fetch.context / "config").readlink() == Path(to)

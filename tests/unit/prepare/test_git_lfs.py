@@ -101,6 +101,22 @@ def test_a_server_that_is_not_on_the_web(fetch: Fetch, remote: Remote, url: str)
     assert ".lfsconfig" in failure.hint
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        '[remote]\n\tlfsdefault = other\n[remote "other"]\n\tlfsurl = https://git.example.com/x\n'
+        '[remote "origin"]\n\tlfsurl = file:///srv/app.git\n',
+        '[lfs]\n\turl = "evil.example.com://git.example.com x/"\n',
+    ],
+)
+def test_a_server_that_the_configuration_hides(fetch: Fetch, remote: Remote, config: str) -> None:
+    """Files of the init container, Secrets among them, could be told by their checksums, or fetched by them."""
+    remote.commit({".lfsconfig": config})
+    failure = fetch.failure("main")
+    assert failure.reason == Reason.SOURCE_FAILED
+    assert "are not fetched from" in failure.message
+
+
 @pytest.mark.parametrize("with_login", [False, True])
 def test_an_object_that_was_never_pushed(
     fetch: Fetch, server: GitServer, remote: Remote, pointer: str, with_login: bool

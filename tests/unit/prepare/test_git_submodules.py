@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from imagebuild_operator.api.names import Reason
+from imagebuild_operator.prepare import git_submodules
 from imagebuild_operator.prepare.git_remote import host_of, resolved, server_of, without_login
 from imagebuild_operator.prepare.result import Prepared
 from tests.cluster import lfs
@@ -50,6 +51,27 @@ def test_submodules_of_submodules(fetch: Fetch, tmp_path: Path, remote: Remote, 
     fetch()
     assert (fetch.context / "lib" / "deep" / "core" / "core.py").read_text() == "core\n"
     assert not [path for path in fetch.files() if path.split("/")[-1] == ".git"]
+
+
+@pytest.mark.parametrize(("depth", "most"), [(3, 100), (10, 4)])
+def test_submodules_without_end(
+    fetch: Fetch, tmp_path: Path, remote: Remote, monkeypatch: pytest.MonkeyPatch, depth: int, most: int
+) -> None:
+    """Two in each, on four levels: thirty fetches of five small repositories."""
+    monkeypatch.setattr(git_submodules, "DEPTH", depth)
+    monkeypatch.setattr(git_submodules, "COUNT", most)
+    below = Remote.create(tmp_path, "level-4.git")
+    commit = below.commit({"file": "4\n"})
+    for level in (3, 2, 1):
+        above = Remote.create(tmp_path, f"level-{level}.git")
+        for name in ("one", "two"):
+            above.link(name, f"../level-{level + 1}.git", commit)
+        commit = head(above)
+    for name in ("one", "two"):
+        remote.link(name, "../level-1.git", commit)
+    failure = fetch.failure()
+    assert failure.reason == Reason.SOURCE_TOO_LARGE
+    assert "submodules" in failure.message
 
 
 def test_their_folders_stay_empty_unless_asked_for(fetch: Fetch, remote: Remote, library: Remote) -> None:
@@ -121,7 +143,11 @@ def test_a_login_in_its_address_is_left_out(fetch: Fetch, remote: Remote, librar
 
 
 @pytest.mark.parametrize(
-    "url", ["file:///srv/library.git", "/srv/library.git", "git@git.example.com:library.git", "ext::sh -c id", "-x"]
+    "url",
+    [
+        *("file:///srv/library.git", "/srv/library.git", "git@git.example.com:library.git", "ext::sh -c id", "-x"),
+        *("--upload-pack=id@127.0.0.1:p", "ssh://evil.example%2f@127.0.0.1/p"),
+    ],
 )
 def test_a_protocol_that_is_not_used(fetch: Fetch, remote: Remote, library: Remote, url: str) -> None:
     remote.link("lib", url, head(library))
@@ -211,7 +237,17 @@ def test_the_same_server(one: str, other: str, same: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "/srv/app", "./app", "C:/app", "ext::sh -c id", "https://[::1/x", "https://host:port/x", "-x", "a//b"]
+    "url",
+    [
+        *("", "/srv/app", "./app", "C:/app", "ext::sh -c id", "https://[::1/x", "https://host:port/x", "-x", "a//b"),
+        # What git or ssh would take for another host, or for an option.
+        *(
+            "ssh://evil.example%2f@git.example.com/a",
+            "https://evil.example\\@git.example.com/a",
+            "--upload-pack=id@h:a",
+        ),
+        *("ssh://-oProxyCommand=id/a", "https://git.example.com /a", "evil.example://git.example.com x/"),
+    ],
 )
 def test_what_is_no_address_is_on_no_server(url: str) -> None:
     assert server_of(url).scheme not in ("https", "http") or not server_of(url).host

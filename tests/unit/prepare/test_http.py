@@ -7,9 +7,11 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+import requests
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.pod.plan import Plan
@@ -18,6 +20,7 @@ from imagebuild_operator.prepare.__main__ import carry_out
 from imagebuild_operator.prepare.ground import Ground
 from imagebuild_operator.prepare.http import http_fetcher
 from imagebuild_operator.prepare.http_client import HttpClient
+from imagebuild_operator.prepare.redirects import origin_of
 from imagebuild_operator.prepare.result import Failure, Prepared, PrepareError
 from tests.cluster.certificates import Authority, KeyPair
 from tests.unit.prepare.tars import Entry, tar, tar_gz, tree
@@ -311,9 +314,89 @@ def test_a_redirect_to_something_else(fetch: Fetch, server: WebServer, to: str) 
     assert fetch.failure(CHECKSUM).reason == Reason.SOURCE_FAILED
 
 
-def test_a_redirect_to_no_address(fetch: Fetch, server: WebServer) -> None:
-    server.answers["/web.tgz"] = redirect("https://[nothing/")
-    assert fetch.failure().reason == Reason.SOURCE_FAILED
+@pytest.mark.parametrize(
+    "to",
+    [
+        "https://127.0.0.1:{port}\\@localhost:{port}/web.tgz",
+        "\\\\127.0.0.1:{port}/web.tgz",
+        "https://reader@localhost:{port}/web.tgz",
+        "https://reader:word@127.0.0.1:{port}/web.tgz",
+        "https://@localhost:{port}/web.tgz",
+        "//reader@localhost:{port}/web.tgz",
+        "/web.tgz?a b",
+        "/web.\ttgz",
+        "/web.\x01tgz",
+        "/web.\x7ftgz",
+        "/web.\xc2\xa0tgz",
+        "/web.\xe9tgz",
+        "https://:443/web.tgz",
+        "https://[nothing/",
+    ],
+)
+def test_a_redirect_that_programs_read_differently(fetch: Fetch, server: WebServer, to: str) -> None:
+    """Where one of them says localhost, another may connect to 127.0.0.1."""
+    fetch.write_login(username="reader", password=PASSWORD)
+    server.answers["/latest"] = redirect(to.format(port=server.port))
+    fetch.url = server.url("/latest")
+    failure = fetch.failure()
+    assert failure.reason == Reason.SOURCE_FAILED
+    assert failure.message == f"{fetch.url} redirects to an address that is none."
+    assert [asked.path for asked in server.asked] == ["/latest"]
+
+
+def test_the_body_of_a_redirect_is_not_waited_for(fetch: Fetch, server: WebServer) -> None:
+    """It may have any size."""
+    enough = threading.Event()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", "/web.tgz")
+        handler.send_header("Content-Length", "1000000")
+        handler.end_headers()
+        handler.wfile.flush()
+        enough.wait(30)
+
+    server.answers["/latest"] = answer
+    client = HttpClient(HttpPlan(url=server.url("/latest")), trusted=fetch.trusted, timeout=(5, 1))
+    try:
+        assert client.download(fetch.ground.scratch / "archive") == CHECKSUM
+    finally:
+        enough.set()
+
+
+def test_a_redirect_in_letters_of_any_alphabet(fetch: Fetch, server: WebServer) -> None:
+    """Servers send them as UTF-8, which is none of what HTTP allows."""
+    server.answers["/latest"] = redirect("/Émile.tgz".encode().decode("latin-1"))
+    server.answers["/%C3%89mile.tgz"] = file(ARCHIVE)
+    fetch.url = server.url("/latest")
+    assert fetch() == PREPARED
+
+
+def test_the_same_server_in_other_letters_keeps_the_login(fetch: Fetch, server: WebServer) -> None:
+    fetch.write_login(username="reader", password=PASSWORD)
+    server.answers["/latest"] = redirect(server.url(host="LocalHost"))
+    fetch.url = server.url("/latest")
+    assert fetch() == PREPARED
+    assert [asked.authorization is not None for asked in server.asked] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://Files.example/x", ("https", "files.example", 443)),
+        ("https://files.example:443/x", ("https", "files.example", 443)),
+        ("https://files.example:8443/x", ("https", "files.example", 8443)),
+        ("http://files.example", ("http", "files.example", 80)),
+        ("https://[::1]/x", ("https", "[::1]", 443)),
+        ("https://evil.example\\@files.example/x", ("https", "evil.example", 443)),
+        ("https://evil.example/%5C@files.example/x", ("https", "evil.example", 443)),
+    ],
+)
+def test_which_server_gets_the_login(url: str, origin: tuple[str, str, int]) -> None:
+    assert origin_of(url) == origin
+    client = HttpClient(HttpPlan(url="https://files.example/web.tgz"), f"Bearer {TOKEN}")
+    request = requests.Request("GET", url, auth=client.login).prepare()
+    assert ("Authorization" in request.headers) == (origin == ("https", "files.example", 443))
 
 
 def test_five_redirects_and_no_more(fetch: Fetch, server: WebServer) -> None:
@@ -392,6 +475,13 @@ def test_a_host_that_nobody_knows(fetch: Fetch) -> None:
     assert failure.reason == Reason.SOURCE_UNREACHABLE
     assert failure.message.startswith("The name of nowhere.invalid cannot be resolved: ")
     assert "DNS" in failure.hint
+
+
+def test_a_port_that_is_none(fetch: Fetch) -> None:
+    fetch.url = "https://localhost:99999/web.tgz?signature"
+    failure = fetch.failure()
+    assert failure.reason == Reason.SOURCE_FAILED
+    assert failure.message.startswith("https://localhost:99999/web.tgz cannot be asked")
 
 
 def test_a_download_that_breaks_off_begins_anew(fetch: Fetch, server: WebServer) -> None:

@@ -105,8 +105,18 @@ def test_the_message_is_always_whole_json_within_its_bound(character: str) -> No
     text = encode(Failure(Reason.SOURCE_FAILED, character * 10_000, character * 10_000))
     assert len(text.encode(errors="replace")) <= MESSAGE_BYTES
     assert json.loads(text)["reason"] == "SourceFailed"
-    text = encode(Prepared("c" * 64, character * 256, warnings=(character * WARNING_LIMIT,) * WARNINGS_KEPT))
+    warnings = (character * 2 * WARNING_LIMIT,) * (WARNINGS_KEPT + 1)
+    text = encode(Prepared("c" * 6000, character * 6000, "d" * 6000, warnings))
     assert len(text.encode(errors="replace")) <= MESSAGE_BYTES
+    prepared = parse_result(text)
+    assert isinstance(prepared, PreparedSource)
+    assert prepared.commit.startswith("c" * 50)
+
+
+def test_a_long_branch_is_cut_and_not_spoilt() -> None:
+    prepared = parse_result(encode(Prepared("c" * 40, "größe/" * 1000)))
+    assert isinstance(prepared, PreparedSource)
+    assert prepared.revision == f"{'größe/' * 42}grö…"
 
 
 def test_the_program_run_as_the_pod_runs_it_ends_at_once_when_it_is_told_to(tmp_path: Path, server: GitServer) -> None:

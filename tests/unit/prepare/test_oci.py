@@ -17,14 +17,17 @@ import pytest
 from imagebuild_operator.api.names import Reason, RegistrySecretType
 from imagebuild_operator.pod.plan import LoginsPlan, Plan, RegistrySecret
 from imagebuild_operator.pod.source_plans import OciLogin, OciPlan
-from imagebuild_operator.prepare import registry_client
+from imagebuild_operator.prepare import oci, registry_client
 from imagebuild_operator.prepare.__main__ import carry_out
+from imagebuild_operator.prepare.archive import Limits
 from imagebuild_operator.prepare.ground import Ground
 from imagebuild_operator.prepare.image_reference import parse_reference
 from imagebuild_operator.prepare.oci import oci_fetcher
 from imagebuild_operator.prepare.registry_client import MANIFEST_BYTES
+from imagebuild_operator.prepare.registry_login import TOKEN_BYTES
 from imagebuild_operator.prepare.result import Failure, Prepared, PrepareError
-from tests.unit.prepare.git_server import answers, asks_for, reply
+from tests.cluster.certificates import Authority
+from tests.unit.prepare.git_server import Answer, answers, asks_for, reply
 from tests.unit.prepare.registry_server import (
     OCI_INDEX,
     TITLE,
@@ -103,6 +106,22 @@ def write_login(tmp_path: Path, registry: str, **entry: str) -> OciLogin:
     folder.mkdir(exist_ok=True)
     (folder / ".dockerconfigjson").write_text(json.dumps({"auths": {registry: entry}}))
     return OciLogin(secret="context-login", folder=folder)
+
+
+def leads(part: str, to: str) -> Answer:
+    """Redirects requests whose path has this part."""
+
+    def answer(request: BaseHTTPRequestHandler) -> bool:
+        if part in request.path:
+            reply(request, 307, headers={"Location": to})
+        return part in request.path
+
+    return answer
+
+
+def tokens_only(tokens: TokenServer) -> Answer:
+    """A token server next to a registry that does not name it."""
+    return lambda request: request.path.startswith("/token") and tokens(request)
 
 
 class TestImages:
@@ -202,6 +221,20 @@ class TestImages:
         assert fetch.failure().reason == Reason.SOURCE_TOO_LARGE
         assert not [path for path, _ in server.seen if "/blobs/" in path]
 
+    def test_the_limits_are_for_all_layers_together(
+        self, fetch: Fetch, server: RegistryServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        layers = [server.layer({name: "x" * 50_000, f"{name}2": ""}) for name in ("a", "b", "c")]
+        server.manifest(*layers)
+        for limits in (Limits(size=150_000), Limits(entries=5)):
+            monkeypatch.setattr(oci, "LIMITS", limits)
+            failure = fetch.failure()
+            assert failure.reason == Reason.SOURCE_TOO_LARGE
+            assert f"{limits.size} bytes, or {limits.entries} files" in failure.message
+        monkeypatch.setattr(oci, "LIMITS", Limits(size=200_000, entries=6))
+        fetch()
+        assert fetch.files().keys() == {"a", "a2", "b", "b2", "c", "c2"}
+
 
 class TestArtifacts:
     @pytest.fixture
@@ -237,6 +270,28 @@ class TestArtifacts:
         )
         assert fetch.failure().reason == Reason.SOURCE_INVALID
         assert not list(fetch.tmp_path.rglob("out"))
+
+    @pytest.mark.parametrize("title", ["a/b", "a/b/c", "x\0y", "x\ud800", "n" * 300, "d/" * 300 + "x"])
+    def test_a_title_that_cannot_be_is_refused(self, fetch: Fetch, server: RegistryServer, title: str) -> None:
+        blobs = [server.blob(name.encode(errors="replace")) | {"annotations": {TITLE: name}} for name in ("a", title)]
+        server.manifest(*blobs)
+        failure = fetch.failure()
+        assert failure.reason == Reason.SOURCE_INVALID
+        assert f"holds {title}, which" in failure.message
+
+    @pytest.mark.parametrize("limits", [Limits(size=15_000), Limits(entries=1)])
+    def test_files_with_titles_count_too(
+        self, fetch: Fetch, server: RegistryServer, monkeypatch: pytest.MonkeyPatch, limits: Limits
+    ) -> None:
+        server.manifest(
+            server.blob(b"x" * 10_000) | {"annotations": {TITLE: "a"}},
+            server.layer({"b": "x"}) | {"annotations": {TITLE: "b", UNPACK: "true"}},
+        )
+        monkeypatch.setattr(oci, "LIMITS", limits)
+        assert fetch.failure().reason == Reason.SOURCE_TOO_LARGE
+        server.manifest(*(server.blob(text) | {"annotations": {TITLE: text.decode()}} for text in (b"a", b"b")))
+        monkeypatch.setattr(oci, "LIMITS", Limits(entries=1))
+        assert fetch.failure().reason == Reason.SOURCE_TOO_LARGE
 
     def test_an_artifact_without_files(self, fetch: Fetch, server: RegistryServer) -> None:
         empty = server.blob(b"{}") | {"mediaType": "application/vnd.oci.empty.v1+json"}
@@ -370,17 +425,59 @@ class TestLogins:
         layer = server.layer({"x": ""})
         server.manifest(layer)
         with serving(RegistryServer(stored=dict(server.stored), host_name="localhost")) as bucket:
-
-            def redirect(request: BaseHTTPRequestHandler) -> bool:
-                if "/blobs/" not in request.path:
-                    return False
-                reply(request, 307, headers={"Location": f"http://{bucket.host}{request.path}"})
-                return True
-
-            server.before += [asks_for(USER, PASSWORD), redirect]
+            path = f"/v2/app/blobs/{layer['digest']}"
+            server.before += [asks_for(USER, PASSWORD), leads("/blobs/", f"http://{bucket.host}{path}")]
             fetch.login = write_login(tmp_path, server.host, username=USER, password=PASSWORD)
             fetch()
-        assert bucket.seen == [(f"/v2/app/blobs/{layer['digest']}", None)]
+        assert bucket.seen == [(path, None)]
+
+    def test_another_server_does_not_choose_the_token_server(self, fetch: Fetch, server: RegistryServer) -> None:
+        """It would get the registry's login."""
+        server.manifest(server.layer({"x": ""}))
+        with serving(RegistryServer(host_name="localhost")) as bucket:
+            tokens = TokenServer(server, f"Basic {BASIC}")
+            bucket.before.append(tokens)
+            server.before += [asks_for(USER, PASSWORD), leads("/blobs/", f"http://{bucket.host}/x")]
+            server.before.insert(0, tokens_only(tokens))
+            fetch.login = write_login(fetch.tmp_path, server.host, username=USER, password=PASSWORD)
+            failure = fetch.failure()
+        assert failure.reason == Reason.SOURCE_AUTH_FAILED
+        assert bucket.host in failure.message
+        assert tokens.asked == []
+        assert bucket.seen == [("/x", None)]
+
+    def test_a_token_answer_without_end(self, fetch: Fetch, server: RegistryServer) -> None:
+        sent = []
+
+        def endless(request: BaseHTTPRequestHandler) -> bool:
+            if not request.path.startswith("/token"):
+                return False
+            sent.append(request.headers["Accept-Encoding"])
+            request.send_response(200)
+            request.end_headers()
+            request.close_connection = True
+            # Not for ever, so that one who reads on is found out by what is told.
+            request.wfile.write(b'{"token": "the-token"}' + b" " * TOKEN_BYTES)
+            return True
+
+        server.before += [endless, TokenServer(server, None)]
+        server.manifest(server.layer({"x": ""}))
+        failure = fetch.failure()
+        assert failure.reason == Reason.SOURCE_FAILED
+        assert f"its answer has more than {TOKEN_BYTES} bytes" in failure.message
+        assert sent == ["identity"]
+
+    @pytest.mark.parametrize("body", [b"", b"[]", b"token", b'{"token": 1}', b"\xff", b"[" * 500_000])
+    def test_a_token_answer_that_is_none(self, fetch: Fetch, server: RegistryServer, body: bytes) -> None:
+        def answer(request: BaseHTTPRequestHandler) -> bool:
+            if request.path.startswith("/token"):
+                reply(request, 200, body)
+            return request.path.startswith("/token")
+
+        server.before += [answer, TokenServer(server, None)]
+        failure = fetch.failure()
+        assert failure.reason == Reason.SOURCE_FAILED
+        assert "its answer holds none" in failure.message
 
     def test_a_token_server_that_redirects_is_not_followed(self, fetch: Fetch, server: RegistryServer) -> None:
         """The body of such a request holds the token itself."""
@@ -397,16 +494,74 @@ class TestLogins:
             assert fetch.failure().reason == Reason.SOURCE_FAILED
             assert other.seen == []
 
-    def test_a_token_server_without_tls_gets_nothing(self, fetch: Fetch, server: RegistryServer) -> None:
+    @pytest.mark.parametrize("realm", ["http://{other}/token", "http://{other}\\@{registry}/token"])
+    def test_a_token_server_without_tls_gets_nothing(self, fetch: Fetch, server: RegistryServer, realm: str) -> None:
         with serving(RegistryServer()) as other:
             other.host_name = "localhost"
-            challenge = {"WWW-Authenticate": f'Bearer realm="http://{other.host}/token"'}
+            named = realm.format(other=other.host, registry=server.host)
+            challenge = {"WWW-Authenticate": f'Bearer realm="{named}"'}
             server.before.append(answers(401, headers=challenge))
             fetch.login = write_login(fetch.tmp_path, server.host, auth=BASIC)
             failure = fetch.failure()
             assert failure.reason == Reason.SOURCE_FAILED
             assert "token server" in failure.message
             assert other.seen == []
+
+
+class TestRedirects:
+    @pytest.mark.parametrize("part", ["/manifests/", "/blobs/"])
+    @pytest.mark.parametrize(
+        "to",
+        [
+            "http://localhost:{port}\\@{host}/x",
+            "http://{host}\\@localhost:{port}/x",
+            "http://robot@{host}/x",
+            "/x y",
+            "/x\x01",
+        ],
+    )
+    def test_one_that_programs_read_differently(self, fetch: Fetch, server: RegistryServer, part: str, to: str) -> None:
+        server.manifest(server.layer({"x": ""}))
+        server.before += [asks_for(USER, PASSWORD), leads(part, to.format(host=server.host, port=server.port))]
+        fetch.login = write_login(fetch.tmp_path, server.host, username=USER, password=PASSWORD)
+        failure = fetch.failure()
+        assert failure.reason == Reason.SOURCE_FAILED
+        assert failure.message == f"{server.host}/app redirects to an address that is none."
+        assert all(path.startswith("/v2/") for path, _ in server.seen)
+
+    def test_the_login_stays_on_the_same_registry(self, fetch: Fetch, server: RegistryServer) -> None:
+        server.manifest(server.layer({"x": ""}))
+        server.before += [asks_for(USER, PASSWORD), leads("/manifests/1", "next")]
+        server.manifest(server.layer({"x": ""}), tag="next")
+        fetch.login = write_login(fetch.tmp_path, server.host, username=USER, password=PASSWORD)
+        fetch()
+        assert ("/v2/app/manifests/next", f"Basic {BASIC}") in server.seen
+
+    @pytest.mark.parametrize("part", ["manifests", "blobs"])
+    def test_five_and_no_more(self, fetch: Fetch, server: RegistryServer, part: str) -> None:
+        layer = server.layer({"x": ""})
+        server.manifest(layer)
+        wanted = {"manifests": "1", "blobs": layer["digest"]}[part]
+        server.stored[f"app/{part}/end"] = server.stored[f"app/{part}/{wanted}"]
+        server.before = [leads(f"/hop-{number}", f"hop-{number + 1}") for number in range(1, 5)]
+        server.before += [leads("/hop-5", "end"), leads(f"/{part}/{wanted}", "hop-2")]
+        fetch()
+        server.before[-1] = leads(f"/{part}/{wanted}", "hop-1")
+        failure = fetch.failure()
+        assert failure.reason == Reason.SOURCE_FAILED
+        assert f"{server.host}/app redirects more than 5 times" in failure.message
+
+    def test_to_something_else(self, fetch: Fetch, server: RegistryServer) -> None:
+        server.before.append(leads("/manifests/", "ftp://localhost/x"))
+        assert fetch.failure().reason == Reason.SOURCE_FAILED
+
+    def test_to_a_server_that_is_not_there(self, fetch: Fetch, server: RegistryServer) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            host = f"localhost:{taken.getsockname()[1]}"
+        server.before.append(leads("/manifests/", f"http://{host}/x"))
+        failure = fetch.failure()
+        assert failure.reason == Reason.SOURCE_UNREACHABLE
+        assert host in failure.message
 
 
 @pytest.mark.parametrize(
@@ -548,6 +703,25 @@ class TestTrust:
         failure = Fetch(tmp_path, secure, insecure=False, trusted=trusted).failure()
         assert failure.reason == Reason.CERTIFICATE_UNKNOWN
         assert "another host" in failure.message
+
+    def test_a_redirect_to_plain_http_is_for_insecure_hosts_only(self, tmp_path: Path, server: RegistryServer) -> None:
+        known = Authority(tmp_path)
+        issued = known.issue("servers", "registry", names=("localhost", "127.0.0.1"))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(issued.certificate, issued.key)
+        with serving(RegistryServer(host_name="localhost"), context) as secure:
+            layer = secure.layer({"x": ""})
+            secure.manifest(layer)
+            server.stored = dict(secure.stored)
+            for part in ("manifests/1", f"blobs/{layer['digest']}"):
+                secure.before = [leads(part, f"http://{server.host}/v2/app/{part}")]
+                failure = Fetch(tmp_path, secure, insecure=False, trusted=known.pair.certificate).failure()
+                assert failure.reason == Reason.SOURCE_FAILED
+                assert f"redirects to an address that is not https, of {server.host}" in failure.message
+                assert "spec.registries.insecure" in failure.hint
+            assert server.seen == []
+            Fetch(tmp_path, secure)()
+        assert [authorization for _, authorization in server.seen] == [None]
 
     def test_an_insecure_host_is_asked_by_tls_first(self, tmp_path: Path, secure: RegistryServer) -> None:
         fetch = Fetch(tmp_path, secure)
