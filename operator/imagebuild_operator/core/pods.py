@@ -20,6 +20,10 @@ IMAGE_LENGTH: Final = 512
 LOGINS_KEPT: Final = 16
 
 
+# The grace period of our Pods: Kubernetes' default (spec.terminationGracePeriodSeconds).
+STOP_SECONDS: Final = 30
+
+
 @dataclass(frozen=True)
 class ContainerView:
     """The state of one container of the Pod."""
@@ -174,10 +178,14 @@ class PodView:
 
     @property
     def asked_to_go(self) -> datetime | None:
-        """When its deletion was asked for: the API stores that time plus the grace period."""
+        """When its deletion was asked for, or the earliest time that may have been.
+
+        The API stores that time plus the grace period. A DELETE without one, which is the kubelet's own last word on a
+        Pod, sets the time anew (seen on kube-apiserver v1.34.4): it was asked for up to a whole grace period before.
+        """
         if self.deletion_timestamp is None:
             return None
-        return self.deletion_timestamp - timedelta(seconds=self.deletion_grace_seconds)
+        return self.deletion_timestamp - timedelta(seconds=self.deletion_grace_seconds or STOP_SECONDS)
 
 
 def _disruption(condition: Mapping[str, Any]) -> str:

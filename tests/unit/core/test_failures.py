@@ -11,6 +11,7 @@ from tests.unit.core.pod_documents import DELETED, pod, terminated
 
 EVICTION = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "drained"}
 PRESSURE = {"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet"}
+LET_GO = {"deletionTimestamp": "2026-01-01T00:10:02Z", "deletionGracePeriodSeconds": 0}
 TOO_MANY = "error building image: GET https://registry.example.com/v2/a/manifests/1: TOOMANYREQUESTS: slow down"
 BROKEN = "error building image: GET https://registry.example.com/v2/a/manifests/1: unexpected status code 502 Oops"
 DENIED = "error building image: GET https://registry.example.com/v2/a/manifests/1: DENIED: requested access"
@@ -88,6 +89,10 @@ def test_a_row_says_its_reason_and_why(reason: Reason, fields: dict[str, Any], w
         # It had ended by itself before somebody asked it to go.
         ({"build": terminated(1, at="2026-01-01T00:09:59Z"), "metadata": DELETED}, Reason.BUILD_FAILED),
         ({"build": terminated(1, at=""), "metadata": DELETED}, Reason.POD_LOST),
+        # The kubelet's last word on the Pod, after its containers have ended, sets the time of the deletion anew.
+        ({"build": terminated(2), "metadata": LET_GO}, Reason.POD_LOST),
+        ({"build": terminated(2), "metadata": LET_GO, "gone": True}, Reason.POD_LOST),
+        ({"build": terminated(2, at="2026-01-01T00:09:30Z"), "metadata": LET_GO}, Reason.BUILD_FAILED),
         ({"phase": "Running", "build": {"running": {}}, "gone": True}, Reason.POD_LOST),
         ({"phase": "Failed", "build": terminated(1), "gone": True}, Reason.BUILD_FAILED),
     ],
