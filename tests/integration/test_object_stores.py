@@ -15,7 +15,7 @@ import pytest
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.pod.plan import VARIABLE, CertificatesPlan, Plan
-from imagebuild_operator.pod.source_plans import AzureBlobPlan, GcsPlan, S3Plan, StoreKeys
+from imagebuild_operator.pod.source_plans import AzureBlobPlan, GcsPlan, S3Plan, SourceSecret
 from imagebuild_operator.prepare import objects
 from imagebuild_operator.prepare.__main__ import carry_out
 from imagebuild_operator.prepare.archive import Limits
@@ -94,14 +94,14 @@ class Init:
     def context(self) -> Path:
         return self.folder / "context"
 
-    def keys(self, **values: str) -> StoreKeys:
+    def keys(self, **values: str) -> SourceSecret:
         return mounted_keys(self.folder / "keys", values)
 
-    def s3_keys(self) -> StoreKeys:
+    def s3_keys(self) -> SourceSecret:
         # The line break is what `kubectl create secret --from-file` leaves.
         return self.keys(accessKeyId=settings.S3_KEY, secretAccessKey=f"{settings.S3_SECRET}\n")
 
-    def s3(self, keys: StoreKeys | None, key: str = KEY, bucket: str = BUCKET, region: str | None = None) -> S3Plan:
+    def s3(self, keys: SourceSecret | None, key: str = KEY, bucket: str = BUCKET, region: str | None = None) -> S3Plan:
         return S3Plan(bucket=bucket, key=key, endpoint=self.stores.s3, region=region, keys=keys)
 
     def plan(self, source: S3Plan | GcsPlan | AzureBlobPlan, *, trusting: bool = True) -> Plan:
@@ -165,7 +165,7 @@ def test_keys_of_the_secret_come_before_an_identity(
     for name in ("AWS_ROLE_ARN", "AZURE_CLIENT_ID", "AZURE_TENANT_ID"):
         monkeypatch.setenv(name, "somebody")
     init.assert_fetched(init.s3(init.s3_keys()))
-    key = StoreKeys(secret="azure", folder=init.folder / "keys")
+    key = SourceSecret(secret="azure", folder=init.folder / "keys")
     (key.folder / "accountKey").write_text(settings.AZURE_KEY)
     init.assert_fetched(AzureBlobPlan(url=stores.azure(KEY), keys=key))
 

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from pydantic import Field, StringConstraints
 
 from imagebuild_operator.api.fields import KeyReference, Model
-from imagebuild_operator.api.schema import Schema, rule, rules
+from imagebuild_operator.api.schema import Schema, exactly_one, rule, rules
 
 # A value by reference reaches the executor as a variable of its own environment. These it, its libraries or the
 # operator read there; some would change where it pushes to, or whether it does at all.
@@ -43,17 +43,12 @@ class BuildArg(Model):
         default=None,
         description="Takes the value from a Secret or ConfigMap instead, so that neither this object nor the Pod shows "
         "it. RUN steps can read it; prefer spec.secrets for secrets.",
-        json_schema_extra=rules(
-            rule(
-                "has(self.secretKeyRef) != has(self.configMapKeyRef)",
-                "exactly one of secretKeyRef and configMapKeyRef must be set",
-            )
-        ),
+        json_schema_extra=rules(exactly_one("secretKeyRef", "configMapKeyRef")),
     )
 
 
 ONE_VALUE: Final[Schema] = rules(
-    rule("has(self.value) != has(self.valueFrom)", "exactly one of value and valueFrom must be set"),
+    exactly_one("value", "valueFrom"),
     rule(
         f"!has(self.valueFrom) || !self.name.matches('^({_OF_THE_EXECUTOR})$')",
         "with valueFrom the argument is a variable in the executor's environment, and the executor itself reads one of "

@@ -6,7 +6,16 @@ from pydantic import Field, StringConstraints
 
 from imagebuild_operator.api.fields import Duration, Host, KeyReference, Model, ObjectName
 from imagebuild_operator.api.names import RegistrySecretType
-from imagebuild_operator.api.schema import ENDPOINTS, REPOSITORY, Schema, atomic_list, map_list, rule, rules
+from imagebuild_operator.api.schema import (
+    ENDPOINTS,
+    REPOSITORY,
+    Schema,
+    atomic_list,
+    exactly_one,
+    map_list,
+    rule,
+    rules,
+)
 
 _BASIC_AUTH: Final = "has(self.type) && self.type == 'BasicAuth'"
 _ONE_HOST: Final[Schema] = rules(
@@ -98,12 +107,7 @@ class Registries(Model):
         default=None,
         description="Own certificate authority, trusted beside the system's for registries, mirrors and every kind of "
         "source alike.",
-        json_schema_extra=rules(
-            rule(
-                "has(self.configMapRef) != has(self.secretRef)",
-                "exactly one of configMapRef and secretRef must be set",
-            )
-        ),
+        json_schema_extra=rules(exactly_one("configMapRef", "secretRef")),
     )
     mirrors: Annotated[list[Mirror], Field(max_length=16)] | None = Field(
         default=None, description="Mirrors of registries for base images.", json_schema_extra=map_list("registry")

@@ -38,6 +38,18 @@ def rules(*entries: Schema) -> Schema:
     return {"x-kubernetes-validations": list(entries)}
 
 
+def exactly_one(*fields: str) -> Schema:
+    """The CEL rule of a struct that is one of several kinds."""
+    there = [f"has(self.{field})" for field in fields]
+    one = " != ".join(there) if len(there) == 2 else f"[{', '.join(there)}].filter(x, x).size() == 1"
+    return rule(one, f"{one_of(*fields)} must be set")
+
+
+def one_of(*fields: str) -> str:
+    """What messages and descriptions call that."""
+    return f"exactly one of {', '.join(fields[:-1])} and {fields[-1]}"
+
+
 def map_list(key: str) -> Schema:
     """A list whose entries are told apart by one key (server-side apply merges them one by one)."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}

@@ -10,7 +10,7 @@ from pydantic import Field
 from pydantic.alias_generators import to_camel
 
 from imagebuild_operator.api.fields import Model, Path
-from imagebuild_operator.api.schema import Schema, rule, rules
+from imagebuild_operator.api.schema import Schema, exactly_one, one_of, rules
 from imagebuild_operator.api.source_files import ClaimSource, ConfigMapSource, InlineSource
 from imagebuild_operator.api.source_git import SSH_SECRET, GitSource
 from imagebuild_operator.api.source_http import HTTP_CHECKSUM, HttpSource
@@ -48,9 +48,7 @@ class Source(Model):
     oci: OciSource | None = Field(
         default=None,
         description="The files in an image or artifact of a registry, e.g. a folder that was pushed there.",
-        json_schema_extra=rules(
-            rule("has(self.image) != has(self.artifact)", "exactly one of image and artifact must be set")
-        ),
+        json_schema_extra=rules(exactly_one("image", "artifact")),
     )
     persistent_volume_claim: ClaimSource | None = Field(
         default=None,
@@ -69,10 +67,7 @@ class Source(Model):
 
 _ANYWHERE: Final = "sub_path"
 _KINDS: Final = tuple(to_camel(name) for name in Source.model_fields if name != _ANYWHERE)
-_LISTED: Final = f"exactly one of {', '.join(_KINDS[:-1])} and {_KINDS[-1]}"
 
-ONE_KIND_RULE: Final = f"{_LISTED} must be set"
-ONE_KIND: Final[Schema] = rules(
-    rule(f"[{', '.join(f'has(self.{kind})' for kind in _KINDS)}].filter(x, x).size() == 1", ONE_KIND_RULE)
-)
-ONE_KIND_TOLD: Final = f"Where the build context comes from: {_LISTED}."
+ONE_KIND_RULE: Final = f"{one_of(*_KINDS)} must be set"
+ONE_KIND: Final[Schema] = rules(exactly_one(*_KINDS))
+ONE_KIND_TOLD: Final = f"Where the build context comes from: {one_of(*_KINDS)}."

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
+from imagebuild_operator.api.fields import LocalObjectReference
 from imagebuild_operator.pod import paths
-from imagebuild_operator.pod.source_plans import SourcePlan
+from imagebuild_operator.pod.source_plans import SourcePlan, SourceSecret
 
 Json = dict[str, Any]
 
@@ -72,6 +74,27 @@ def empty_context() -> Parts:
         prepare_mounts=(mount("context", paths.CONTEXT, read_only=False),),
         build_mounts=(mount("context", paths.CONTEXT),),
     )
+
+
+def source_secret(
+    reference: LocalObjectReference | None, volume: str, folder: str, keys: Iterable[str] = ()
+) -> tuple[Parts, SourceSecret | None]:
+    """The Secret that a source is fetched with, which the init container alone sees, and its place in the plan.
+
+    Args:
+        reference: names it; None if there is none.
+        volume: its name.
+        folder: where it is mounted.
+        keys: without one of these the Pod waits; by default all that are there are mounted, and that one is missing is
+            told by the init container, which knows which.
+    """
+    if reference is None:
+        return Parts(), None
+    parts = Parts(
+        volumes=(secret_volume(volume, reference.name, {key: key for key in keys}),),
+        prepare_mounts=(mount(volume, folder),),
+    )
+    return parts, SourceSecret(secret=reference.name, folder=Path(folder))
 
 
 def mount(volume: str, path: str, *, read_only: bool = True, sub_path: str | None = None) -> Json:

@@ -22,9 +22,6 @@ from imagebuild_operator.pod.parts import (
 from imagebuild_operator.pod.plan import CertificatesPlan, LoginsPlan, RegistrySecret
 from imagebuild_operator.pod.references import named_images
 
-# The key of a Secret of type kubernetes.io/dockerconfigjson.
-DOCKER_CONFIG_KEY: Final = ".dockerconfigjson"
-
 LOGINS_VOLUME: Final = "registry-logins"
 
 
@@ -123,8 +120,9 @@ def certificates_plan(registries: Registries | None) -> CertificatesPlan | None:
 
 
 def _projected(secret: str) -> Parts:
+    keys = FORMS[RegistrySecretType.DOCKER_CONFIG_JSON].keys
     return Parts(
-        volumes=(secret_volume(LOGINS_VOLUME, secret, {DOCKER_CONFIG_KEY: paths.CONFIG_FILE}),),
+        volumes=(secret_volume(LOGINS_VOLUME, secret, dict.fromkeys(keys, paths.CONFIG_FILE)),),
         build_mounts=(mount(LOGINS_VOLUME, paths.DOCKER_CONFIG),),
     )
 

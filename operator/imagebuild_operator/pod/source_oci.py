@@ -1,7 +1,6 @@
 """An image or artifact of a registry: mounted by the node, or fetched by the init container."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from imagebuild_operator.api.names import RegistrySecretType
@@ -9,9 +8,9 @@ from imagebuild_operator.api.registries import Registries
 from imagebuild_operator.api.source_oci import OciSource
 from imagebuild_operator.pod import paths
 from imagebuild_operator.pod.logins import FORMS
-from imagebuild_operator.pod.parts import Json, Parts, SourceParts, empty_context, joined, mount, secret_volume
+from imagebuild_operator.pod.parts import Json, Parts, SourceParts, empty_context, joined, mount, source_secret
 from imagebuild_operator.pod.references import registry_host, repository_of
-from imagebuild_operator.pod.source_plans import OciLogin, OciPlan
+from imagebuild_operator.pod.source_plans import OciPlan
 
 _KEYS: Final = FORMS[RegistrySecretType.DOCKER_CONFIG_JSON].keys
 
@@ -30,13 +29,14 @@ def oci_source(oci: OciSource, registries: Registries | None, *, image_volumes: 
     if reference is None:
         raise ValueError("source.oci has either an image or an artifact")
     insecure = {registry_host(host.lower()) for host in (registries.insecure if registries else None) or ()}
+    parts, login = source_secret(oci.secret_ref, "oci-login", paths.OCI_LOGIN, _KEYS)
     plan = OciPlan(
         reference=reference,
         artifact=oci.artifact is not None,
-        login=OciLogin(secret=oci.secret_ref.name, folder=Path(paths.OCI_LOGIN)) if oci.secret_ref else None,
+        login=login,
         insecure=repository_of(reference).registry in insecure,
     )
-    return SourceParts(joined((empty_context(), _login(oci))), plan)
+    return SourceParts(joined((empty_context(), parts)), plan)
 
 
 def _mounted(image: str, oci: OciSource, registries: Registries | None) -> Parts:
@@ -52,12 +52,3 @@ def _pull_secrets(registries: Registries | None) -> Iterator[str]:
     for login in (registries.secret_refs if registries else None) or ():
         if login.type is not RegistrySecretType.BASIC_AUTH:
             yield login.name
-
-
-def _login(oci: OciSource) -> Parts:
-    if oci.secret_ref is None:
-        return Parts()
-    return Parts(
-        volumes=(secret_volume("oci-login", oci.secret_ref.name, {key: key for key in _KEYS}),),
-        prepare_mounts=(mount("oci-login", paths.OCI_LOGIN),),
-    )

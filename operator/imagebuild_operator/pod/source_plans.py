@@ -17,8 +17,8 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class GitLogin(Part):
-    """A Secret, mounted as a folder: of type kubernetes.io/basic-auth, or kubernetes.io/ssh-auth if git uses ssh."""
+class SourceSecret(Part):
+    """The Secret that a source is fetched with, mounted as a folder: a file for each of its keys."""
 
     secret: str
     folder: Path
@@ -28,6 +28,7 @@ class GitPlan(Part):
     """A repository to fetch into the context; without a revision, its default branch.
 
     Attributes:
+        login: of type kubernetes.io/basic-auth, or kubernetes.io/ssh-auth if git uses ssh.
         submodules: whether to fetch them, and theirs.
         lfs: whether to fetch the files that pointers of Git LFS stand for.
     """
@@ -35,7 +36,7 @@ class GitPlan(Part):
     kind: Literal["git"] = "git"
     url: str
     revision: str | None = None
-    login: GitLogin | None = None
+    login: SourceSecret | None = None
     submodules: bool = False
     lfs: bool = False
 
@@ -45,24 +46,18 @@ class GitPlan(Part):
         return self.url
 
 
-class HttpLogin(Part):
-    """A Secret, mounted as a folder: with username and password, or with a token."""
-
-    secret: str
-    folder: Path
-
-
 class HttpPlan(Part):
     """An archive to download and to unpack into the context.
 
     Attributes:
         sha256: what its checksum has to be, in hexadecimal; None for any.
+        login: with username and password, or with a token.
     """
 
     kind: Literal["http"] = "http"
     url: str
     sha256: str | None = None
-    login: HttpLogin | None = None
+    login: SourceSecret | None = None
 
     @property
     def address(self) -> str:
@@ -95,40 +90,26 @@ class VolumePlan(Part):
         return f"PersistentVolumeClaim {self.claim}"
 
 
-class OciLogin(Part):
-    """A Secret of type kubernetes.io/dockerconfigjson, mounted as a folder."""
-
-    secret: str
-    folder: Path
-
-
 class OciPlan(Part):
     """An image or an artifact to fetch into the context.
 
     Attributes:
         reference: [registry/]repository[:tag][@digest].
         artifact: whether it is one, whose layers may also be plain files.
-        login: where to look for the registry's login; None for the logins of the whole build.
+        login: of type kubernetes.io/dockerconfigjson; None for the logins of the whole build.
         insecure: whether plain http and any certificate will do.
     """
 
     kind: Literal["oci"] = "oci"
     reference: str
     artifact: bool = False
-    login: OciLogin | None = None
+    login: SourceSecret | None = None
     insecure: bool = False
 
     @property
     def address(self) -> str:
         """What messages call the source."""
         return self.reference
-
-
-class StoreKeys(Part):
-    """A Secret with the keys of an object store, mounted as a folder."""
-
-    secret: str
-    folder: Path
 
 
 class S3Plan(Part):
@@ -139,7 +120,7 @@ class S3Plan(Part):
     key: str
     endpoint: str | None = None
     region: str | None = None
-    keys: StoreKeys | None = None
+    keys: SourceSecret | None = None
 
     @property
     def address(self) -> str:
@@ -153,7 +134,7 @@ class GcsPlan(Part):
     kind: Literal["gcs"] = "gcs"
     bucket: str
     key: str
-    keys: StoreKeys | None = None
+    keys: SourceSecret | None = None
 
     @property
     def address(self) -> str:
@@ -166,7 +147,7 @@ class AzureBlobPlan(Part):
 
     kind: Literal["azureBlob"] = "azureBlob"
     url: str
-    keys: StoreKeys | None = None
+    keys: SourceSecret | None = None
 
     @property
     def address(self) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from imagebuild_operator.pod.source_plans import GitLogin
+from imagebuild_operator.pod.source_plans import SourceSecret
 from imagebuild_operator.prepare import credential_helper
 from imagebuild_operator.prepare.folders import empty
 from imagebuild_operator.prepare.git_remote import Remote, origin, server_of
@@ -124,7 +124,7 @@ class GitClient:
             settings.append((f"credential.{origin(self.remote.url)}.helper", self._helper(self.remote.login)))
         return settings
 
-    def _helper(self, login: GitLogin) -> str:
+    def _helper(self, login: SourceSecret) -> str:
         scheme = server_of(self.remote.url).scheme
         arguments = (str(login.folder), scheme, self.remote.host, str(self._refused))
         return f"!{shlex.join((sys.executable, '-I', credential_helper.__file__, *arguments))}"

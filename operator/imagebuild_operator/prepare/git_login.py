@@ -4,7 +4,7 @@ import base64
 from typing import Final
 
 from imagebuild_operator.api.names import Reason
-from imagebuild_operator.pod.source_plans import GitLogin
+from imagebuild_operator.pod.source_plans import SourceSecret
 from imagebuild_operator.prepare.credential_helper import USERNAME
 from imagebuild_operator.prepare.mounted_secret import MountedSecret
 from imagebuild_operator.prepare.result import PrepareError
@@ -22,7 +22,7 @@ _SSH_HINT: Final = (
 )
 
 
-def login_values(login: GitLogin) -> tuple[str, str]:
+def login_values(login: SourceSecret) -> tuple[str, str]:
     """Username and password of a mounted Secret, to check them and to blacken them; git gets them elsewhere.
 
     Raises:
@@ -32,7 +32,7 @@ def login_values(login: GitLogin) -> tuple[str, str]:
     return secret.line("username") or USERNAME, secret.required("password")
 
 
-def secrets_of(login: GitLogin) -> tuple[str, ...]:
+def secrets_of(login: SourceSecret) -> tuple[str, ...]:
     """What must not be told of a login for https: the password, and the form in which http sends both.
 
     Raises:
@@ -42,7 +42,7 @@ def secrets_of(login: GitLogin) -> tuple[str, ...]:
     return password, base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
-def ssh_files(login: GitLogin) -> tuple[bytes, bytes]:
+def ssh_files(login: SourceSecret) -> tuple[bytes, bytes]:
     """Private key and known hosts of a mounted Secret, with the line breaks that ssh wants.
 
     Raises:
@@ -51,7 +51,7 @@ def ssh_files(login: GitLogin) -> tuple[bytes, bytes]:
     return _text(login, PRIVATE_KEY), _text(login, KNOWN_HOSTS)
 
 
-def bad_key(login: GitLogin, what: str) -> PrepareError:
+def bad_key(login: SourceSecret, what: str) -> PrepareError:
     """The Secret's private key cannot be used."""
     return PrepareError(
         Reason.SECRET_INVALID,
@@ -61,7 +61,7 @@ def bad_key(login: GitLogin, what: str) -> PrepareError:
     )
 
 
-def _text(login: GitLogin, key: str) -> bytes:
+def _text(login: SourceSecret, key: str) -> bytes:
     secret = MountedSecret(login.secret, login.folder, _SSH_HINT)
     try:
         content = (login.folder / key).read_bytes()

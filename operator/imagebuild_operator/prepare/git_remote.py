@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from imagebuild_operator.pod.source_plans import GitLogin
+from imagebuild_operator.pod.source_plans import SourceSecret
 
 # What git and ssh would read otherwise than we do (encoded or quoted hosts, options) is no address.
 _USER: Final = r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*@)?"
@@ -38,7 +38,7 @@ class Remote:
     """
 
     url: str
-    login: GitLogin | None = None
+    login: SourceSecret | None = None
     url_field: str = "spec.source.git.url"
     revision_hint: str = "Check spec.source.git.revision: a branch, a tag, refs/... or all 40 digits of a commit."
     login_hint: str = "Name a Secret of type kubernetes.io/basic-auth in spec.source.git.secretRef."

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from imagebuild_operator.pod.source_plans import GitLogin
+from imagebuild_operator.pod.source_plans import SourceSecret
 from imagebuild_operator.prepare.git_login import PRIVATE_KEY, bad_key, ssh_files
 
 # A server that is gone is noticed after three unanswered questions.
@@ -16,7 +16,7 @@ _QUESTIONS: Final = 3
 
 
 @contextmanager
-def ssh_command(login: GitLogin, scratch: Path, *, stall_seconds: int) -> Iterator[str]:
+def ssh_command(login: SourceSecret, scratch: Path, *, stall_seconds: int) -> Iterator[str]:
     """The command for GIT_SSH_COMMAND, see ssh_config(5) for its options; its files go away with the block.
 
     Args:
@@ -77,7 +77,7 @@ def _write_private(file: Path, content: bytes) -> None:
         stream.write(content)
 
 
-def _check(key: Path, login: GitLogin) -> None:
+def _check(key: Path, login: SourceSecret) -> None:
     """Have the public key derived, which works with a whole key without a passphrase only."""
     command = ["ssh-keygen", "-y", "-P", "", "-f", str(key)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)

@@ -4,7 +4,7 @@ import base64
 import re
 from typing import Final
 
-from imagebuild_operator.pod.source_plans import HttpLogin
+from imagebuild_operator.pod.source_plans import SourceSecret
 from imagebuild_operator.prepare.mounted_secret import MountedSecret
 
 _HINT: Final = (
@@ -13,7 +13,7 @@ _HINT: Final = (
 )
 
 
-def authorization_of(login: HttpLogin) -> str:
+def authorization_of(login: SourceSecret) -> str:
     """The header with which a login is sent (RFC 7617 for username and password, RFC 6750 for a token).
 
     Raises:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from imagebuild_operator.pod.source_plans import S3Plan, StoreKeys
+from imagebuild_operator.pod.source_plans import S3Plan, SourceSecret
 from imagebuild_operator.prepare.mounted_secret import MountedSecret
 
 _S3_HINT: Final = (
@@ -52,7 +52,7 @@ class AzurePlace:
     blob: str
 
 
-def s3_keys(keys: StoreKeys | None) -> S3Keys | None:
+def s3_keys(keys: SourceSecret | None) -> S3Keys | None:
     """The keys in the Secret; None without one.
 
     Raises:
@@ -73,7 +73,7 @@ def s3_region(plan: S3Plan) -> str | None:
     return known[1] if known else None
 
 
-def gcs_keys(keys: StoreKeys | None) -> str | None:
+def gcs_keys(keys: SourceSecret | None) -> str | None:
     """The service account's key, as JSON; None without a Secret.
 
     Raises:
@@ -96,7 +96,7 @@ def gcs_keys(keys: StoreKeys | None) -> str | None:
     return text
 
 
-def azure_keys(keys: StoreKeys | None) -> AzureKeys | None:
+def azure_keys(keys: SourceSecret | None) -> AzureKeys | None:
     """The one key in the Secret; None without a Secret.
 
     Raises:

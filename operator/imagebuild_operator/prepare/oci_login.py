@@ -2,14 +2,14 @@
 
 from imagebuild_operator.pod.plan import RegistrySecret
 from imagebuild_operator.pod.references import Repository
-from imagebuild_operator.pod.source_plans import OciLogin
+from imagebuild_operator.pod.source_plans import SourceSecret
 from imagebuild_operator.prepare.credentials import merged
 from imagebuild_operator.prepare.image_reference import ImageReference
 from imagebuild_operator.prepare.login_secrets import entries, key_of
 from imagebuild_operator.prepare.registry_login import RegistryLogin
 
 
-def login_for(reference: ImageReference, own: OciLogin | None, logins: tuple[RegistrySecret, ...]) -> RegistryLogin:
+def login_for(reference: ImageReference, own: SourceSecret | None, logins: tuple[RegistrySecret, ...]) -> RegistryLogin:
     """The login for a reference's registry; an empty one that says where was looked, if there is none.
 
     Args:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from imagebuild_operator.pod.plan import VARIABLE, Plan
-from imagebuild_operator.pod.source_plans import ConfigMapPlan, OciLogin, OciPlan, VolumePlan
+from imagebuild_operator.pod.source_plans import ConfigMapPlan, OciPlan, SourceSecret, VolumePlan
 from tests.unit.pod.specs import (
     Json,
     build_container,
@@ -91,7 +91,7 @@ class TestRegistries:
         plan = plan_of(pod).source
         assert isinstance(plan, OciPlan)
         assert (plan.reference, plan.artifact) == (IMAGE, False)
-        assert isinstance(plan.login, OciLogin)
+        assert isinstance(plan.login, SourceSecret)
         assert plan.login.secret == "pull"
         assert mounts(prepare_container(pod))[str(plan.login.folder)]["name"] == "oci-login"
         assert volumes(pod)["oci-login"]["secret"] == {

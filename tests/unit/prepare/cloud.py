@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
 
-from imagebuild_operator.pod.source_plans import StoreKeys
+from imagebuild_operator.pod.source_plans import SourceSecret
 from tests.cluster.certificates import KeyPair
 
 LAST_MODIFIED = "Sat, 21 Nov 2026 12:00:00 GMT"
@@ -38,12 +38,12 @@ class Cloud:
         return [asked for asked in self.asked if asked.path == path][-1]
 
 
-def mounted_keys(folder: Path, values: Mapping[str, str | bytes]) -> StoreKeys:
+def mounted_keys(folder: Path, values: Mapping[str, str | bytes]) -> SourceSecret:
     """A Secret with these keys, as the kubelet mounts it."""
     folder.mkdir(exist_ok=True)
     for name, content in values.items():
         (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
-    return StoreKeys(secret="store-keys", folder=folder)
+    return SourceSecret(secret="store-keys", folder=folder)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from imagebuild_operator.pod.source_plans import GitLogin, GitPlan
+from imagebuild_operator.pod.source_plans import GitPlan, SourceSecret
 from imagebuild_operator.prepare import git_remote
 from imagebuild_operator.prepare.git import fetch_source, git_client
 from imagebuild_operator.prepare.git_client import GitClient
@@ -20,7 +20,7 @@ class Fetch:
 
     tmp_path: Path
     url: str
-    login: GitLogin | None = None
+    login: SourceSecret | None = None
     submodules: bool = False
     lfs: bool = False
     pauses: list[float] = field(default_factory=list)
@@ -58,10 +58,10 @@ class Fetch:
         )
 
 
-def write_login(tmp_path: Path, **values: str) -> GitLogin:
+def write_login(tmp_path: Path, **values: str) -> SourceSecret:
     """A Secret as it is mounted: a file for each key."""
     folder = tmp_path / "login"
     folder.mkdir()
     for key, value in values.items():
         (folder / key).write_text(value)
-    return GitLogin(secret="git-login", folder=folder)
+    return SourceSecret(secret="git-login", folder=folder)

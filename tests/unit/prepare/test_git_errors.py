@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from imagebuild_operator.api.names import Reason
-from imagebuild_operator.pod.source_plans import GitLogin
+from imagebuild_operator.pod.source_plans import SourceSecret
 from imagebuild_operator.prepare.git_client import GitError
 from imagebuild_operator.prepare.git_errors import explained, last_line
 from imagebuild_operator.prepare.git_lfs_errors import LFS_CAUSES
@@ -86,7 +86,7 @@ def test_the_line_leaves_out_what_may_be_secret() -> None:
     assert line == "redirected to https://git.example.com/x there"
 
 
-SSH = Remote("git@git.example.com:acme/web.git", GitLogin(secret="git-key", folder=Path("login")))
+SSH = Remote("git@git.example.com:acme/web.git", SourceSecret(secret="git-key", folder=Path("login")))
 END = (
     "fatal: Could not read from remote repository.\n\n"
     "Please make sure you have the correct access rights\nand the repository exists.\n"

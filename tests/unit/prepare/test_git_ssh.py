@@ -10,7 +10,7 @@ import pytest
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.pod.plan import Plan
-from imagebuild_operator.pod.source_plans import GitLogin, GitPlan
+from imagebuild_operator.pod.source_plans import GitPlan, SourceSecret
 from imagebuild_operator.prepare.__main__ import carry_out
 from imagebuild_operator.prepare.result import Failure, Prepared
 from tests.cluster import lfs
@@ -45,7 +45,7 @@ def sshd(tmp_path_factory: pytest.TempPathFactory, git_tools: None) -> Iterator[
 
 
 @pytest.fixture
-def login(tmp_path: Path, sshd: SshServer) -> GitLogin:
+def login(tmp_path: Path, sshd: SshServer) -> SourceSecret:
     """The Secret as the kubelet mounts it."""
     folder = tmp_path / "login"
     folder.mkdir()
@@ -53,11 +53,11 @@ def login(tmp_path: Path, sshd: SshServer) -> GitLogin:
     key.write_bytes(sshd.key.read_bytes())
     key.chmod(0o400)
     (folder / "known_hosts").write_text(sshd.known_hosts)
-    return GitLogin(secret="git-login", folder=folder)
+    return SourceSecret(secret="git-login", folder=folder)
 
 
 @pytest.fixture
-def fetch(tmp_path: Path, sshd: SshServer, login: GitLogin, remote: Remote) -> Fetch:
+def fetch(tmp_path: Path, sshd: SshServer, login: SourceSecret, remote: Remote) -> Fetch:
     return Fetch(tmp_path, address(sshd, remote), login)
 
 
@@ -65,7 +65,7 @@ def address(sshd: SshServer, remote: Remote) -> str:
     return sshd.url(str(remote.bare.relative_to(sshd.root)).removesuffix(".git"))
 
 
-def change(login: GitLogin, key: str, content: bytes, *, mode: int = 0o400) -> None:
+def change(login: SourceSecret, key: str, content: bytes, *, mode: int = 0o400) -> None:
     file = login.folder / key
     file.unlink(missing_ok=True)
     file.write_bytes(content)
@@ -93,19 +93,19 @@ def test_a_commit_that_no_branch_ends_with(fetch: Fetch, remote: Remote) -> None
         ("line breaks of Windows", lambda key: key.replace(b"\n", b"\r\n")),
     ],
 )
-def test_a_key_that_ssh_would_refuse_as_it_is(fetch: Fetch, login: GitLogin, name: str, content: object) -> None:
+def test_a_key_that_ssh_would_refuse_as_it_is(fetch: Fetch, login: SourceSecret, name: str, content: object) -> None:
     key = (login.folder / "ssh-privatekey").read_bytes()
     change(login, "ssh-privatekey", content(key), mode=0o444 if name == "open to others" else 0o400)  # type: ignore[operator]
     assert fetch("main").revision == "main"
 
 
-def test_nothing_of_the_secret_stays_in_the_scratch_folder(fetch: Fetch, login: GitLogin) -> None:
+def test_nothing_of_the_secret_stays_in_the_scratch_folder(fetch: Fetch, login: SourceSecret) -> None:
     change(login, "ssh-privatekey", (login.folder / "ssh-privatekey").read_bytes(), mode=0o444)
     fetch("main")
     assert [file for file in fetch.scratch.rglob("*") if file.is_file()] == []
 
 
-def test_a_host_that_is_not_known(fetch: Fetch, login: GitLogin, sshd: SshServer) -> None:
+def test_a_host_that_is_not_known(fetch: Fetch, login: SourceSecret, sshd: SshServer) -> None:
     change(login, "known_hosts", sshd.known_hosts.replace(HOST, "git.example.com").encode())
     failure = fetch.failure("main")
     assert failure.reason == Reason.HOST_KEY_UNKNOWN
@@ -116,7 +116,7 @@ def test_a_host_that_is_not_known(fetch: Fetch, login: GitLogin, sshd: SshServer
     assert fetch.pauses == []
 
 
-def test_a_host_with_another_key(tmp_path: Path, fetch: Fetch, login: GitLogin, sshd: SshServer) -> None:
+def test_a_host_with_another_key(tmp_path: Path, fetch: Fetch, login: SourceSecret, sshd: SshServer) -> None:
     other = public_key(make_key(tmp_path / "other")).read_text().split()
     name = sshd.known_hosts.split()[0]
     change(login, "known_hosts", f"{name} {other[0]} {other[1]}\n".encode())
@@ -127,7 +127,7 @@ def test_a_host_with_another_key(tmp_path: Path, fetch: Fetch, login: GitLogin, 
 
 
 def test_what_is_trusted_comes_from_the_secret_alone(
-    tmp_path: Path, fetch: Fetch, login: GitLogin, sshd: SshServer, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, fetch: Fetch, login: SourceSecret, sshd: SshServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "home" / ".ssh"
     home.mkdir(parents=True)
@@ -139,7 +139,7 @@ def test_what_is_trusted_comes_from_the_secret_alone(
     assert fetch.failure("main").reason == Reason.HOST_KEY_UNKNOWN
 
 
-def test_a_key_that_the_server_does_not_know(tmp_path: Path, fetch: Fetch, login: GitLogin) -> None:
+def test_a_key_that_the_server_does_not_know(tmp_path: Path, fetch: Fetch, login: SourceSecret) -> None:
     change(login, "ssh-privatekey", make_key(tmp_path / "stranger").read_bytes())
     failure = fetch.failure("main")
     assert failure.reason == Reason.SOURCE_AUTH_FAILED
@@ -149,7 +149,7 @@ def test_a_key_that_the_server_does_not_know(tmp_path: Path, fetch: Fetch, login
 
 
 def test_the_agent_is_not_asked(
-    tmp_path: Path, fetch: Fetch, login: GitLogin, sshd: SshServer, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, fetch: Fetch, login: SourceSecret, sshd: SshServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An agent that has the right key helps a wrong one of the Secret nothing."""
     path = tmp_path / "agent"
@@ -210,7 +210,9 @@ def test_a_server_that_says_nothing_is_given_up(fetch: Fetch, sshd: SshServer) -
         ("ssh-privatekey", b"not a key", "no private key that ssh can read"),
     ],
 )
-def test_a_secret_that_is_not_whole(fetch: Fetch, login: GitLogin, key: str, content: bytes | None, said: str) -> None:
+def test_a_secret_that_is_not_whole(
+    fetch: Fetch, login: SourceSecret, key: str, content: bytes | None, said: str
+) -> None:
     change(login, key, content or b"")
     if content is None:
         (login.folder / key).unlink()
@@ -222,7 +224,7 @@ def test_a_secret_that_is_not_whole(fetch: Fetch, login: GitLogin, key: str, con
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "rsa"])
-def test_a_key_with_a_passphrase(tmp_path: Path, fetch: Fetch, login: GitLogin, kind: str) -> None:
+def test_a_key_with_a_passphrase(tmp_path: Path, fetch: Fetch, login: SourceSecret, kind: str) -> None:
     key = make_key(tmp_path / "guarded", passphrase="open sesame", kind=kind)
     change(login, "ssh-privatekey", key.read_bytes())
     failure = fetch.failure("main")
@@ -231,7 +233,7 @@ def test_a_key_with_a_passphrase(tmp_path: Path, fetch: Fetch, login: GitLogin, 
     assert "git-login" in failure.message
 
 
-def test_a_public_key_in_the_place_of_the_private_one(fetch: Fetch, login: GitLogin, sshd: SshServer) -> None:
+def test_a_public_key_in_the_place_of_the_private_one(fetch: Fetch, login: SourceSecret, sshd: SshServer) -> None:
     change(login, "ssh-privatekey", public_key(sshd.key).read_bytes())
     assert "no private key" in fetch.failure("main").message
 

@@ -15,7 +15,7 @@ import requests
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.pod.plan import Plan
-from imagebuild_operator.pod.source_plans import HttpLogin, HttpPlan
+from imagebuild_operator.pod.source_plans import HttpPlan, SourceSecret
 from imagebuild_operator.prepare.__main__ import carry_out
 from imagebuild_operator.prepare.ground import Ground
 from imagebuild_operator.prepare.http import http_fetcher
@@ -52,7 +52,7 @@ class Fetch:
     base: Path
     url: str
     trusted: Path | None = None
-    login: HttpLogin | None = None
+    login: SourceSecret | None = None
     pauses: list[float] = field(default_factory=list)
 
     @property
@@ -75,7 +75,7 @@ class Fetch:
         folder.mkdir()
         for key, value in values.items():
             (folder / key).write_bytes(value.encode() if isinstance(value, str) else value)
-        self.login = HttpLogin(secret="files-login", folder=folder)
+        self.login = SourceSecret(secret="files-login", folder=folder)
 
 
 @pytest.fixture(autouse=True)

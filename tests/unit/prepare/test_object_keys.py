@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from imagebuild_operator.api.names import Reason
-from imagebuild_operator.pod.source_plans import S3Plan, StoreKeys
+from imagebuild_operator.pod.source_plans import S3Plan, SourceSecret
 from imagebuild_operator.prepare.object_keys import (
     AzureKeys,
     AzurePlace,
@@ -22,7 +22,7 @@ from imagebuild_operator.prepare.result import PrepareError
 from tests.unit.prepare.cloud import mounted_keys
 
 GOOGLE = json.dumps({"client_email": "a@example.com", "private_key": "-----BEGIN PRIVATE KEY-----"})
-READERS: dict[str, Callable[[StoreKeys | None], object]] = {"s3": s3_keys, "gcs": gcs_keys, "azure": azure_keys}
+READERS: dict[str, Callable[[SourceSecret | None], object]] = {"s3": s3_keys, "gcs": gcs_keys, "azure": azure_keys}
 
 
 @pytest.mark.parametrize(

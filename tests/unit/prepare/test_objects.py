@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.pod.plan import CertificatesPlan, Plan
-from imagebuild_operator.pod.source_plans import AzureBlobPlan, GcsPlan, S3Plan, StoreKeys
+from imagebuild_operator.pod.source_plans import AzureBlobPlan, GcsPlan, S3Plan, SourceSecret
 from imagebuild_operator.prepare import objects
 from imagebuild_operator.prepare.__main__ import carry_out
 from imagebuild_operator.prepare.result import Failure, Prepared
@@ -67,7 +67,7 @@ class Init:
         file.write_text("service-account-token")
         return str(file)
 
-    def keys(self, **values: str) -> StoreKeys:
+    def keys(self, **values: str) -> SourceSecret:
         return mounted_keys(self.folder / "keys", values)
 
 
@@ -120,7 +120,7 @@ def google_key() -> str:
     return json.dumps({"client_email": "reader@example.com", "private_key_id": "1", "private_key": pem.decode()})
 
 
-def s3(store: Cloud, keys: StoreKeys | None = None) -> S3Plan:
+def s3(store: Cloud, keys: SourceSecret | None = None) -> S3Plan:
     return S3Plan(bucket="contexts", key="web.tar.gz", endpoint=store.url, keys=keys)
 
 
@@ -223,7 +223,7 @@ class TestNoIdentity:
 
 
 class TestOnTheWay:
-    def keys(self, init: Init) -> StoreKeys:
+    def keys(self, init: Init) -> SourceSecret:
         return init.keys(accessKeyId="AKIA", secretAccessKey=SECRET)
 
     @pytest.mark.parametrize("status", [429, 500, 503])

@@ -16,7 +16,7 @@ import pytest
 
 from imagebuild_operator.api.names import Reason, RegistrySecretType
 from imagebuild_operator.pod.plan import LoginsPlan, Plan, RegistrySecret
-from imagebuild_operator.pod.source_plans import OciLogin, OciPlan
+from imagebuild_operator.pod.source_plans import OciPlan, SourceSecret
 from imagebuild_operator.prepare import oci, registry_client
 from imagebuild_operator.prepare.__main__ import carry_out
 from imagebuild_operator.prepare.archive import Limits
@@ -52,7 +52,7 @@ class Fetch:
     server: RegistryServer
     reference: str = ""
     artifact: bool = False
-    login: OciLogin | None = None
+    login: SourceSecret | None = None
     logins: tuple[RegistrySecret, ...] = ()
     insecure: bool = True
     trusted: Path | None = None
@@ -101,11 +101,11 @@ def fetch(tmp_path: Path, server: RegistryServer) -> Fetch:
     return Fetch(tmp_path, server)
 
 
-def write_login(tmp_path: Path, registry: str, **entry: str) -> OciLogin:
+def write_login(tmp_path: Path, registry: str, **entry: str) -> SourceSecret:
     folder = tmp_path / "login"
     folder.mkdir(exist_ok=True)
     (folder / ".dockerconfigjson").write_text(json.dumps({"auths": {registry: entry}}))
-    return OciLogin(secret="context-login", folder=folder)
+    return SourceSecret(secret="context-login", folder=folder)
 
 
 def leads(part: str, to: str) -> Answer:
