@@ -103,3 +103,10 @@ def test_the_pipeline_fills_its_template_in() -> None:
     assert manifest["spec"]["output"]["images"] == [f"{repository}:latest", f"{repository}:$(commit)"]
     assert manifest["spec"]["cache"]["repository"] == f"{repository}/cache"
     assert re.findall(r"[$][A-Z]", str(manifest)) == []
+
+
+def test_the_page_about_gitlab_has_the_rules_of_the_pipeline() -> None:
+    page = (EXAMPLES.parent / "docs" / "how-to" / "from-gitlab-kaniko.md").read_text()
+    blocks = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)]
+    [shown] = [block for block in blocks if block.keys() == {"rules"}]
+    assert shown["rules"] == yaml.safe_load((GITLAB / ".gitlab-ci.yml").read_text())["build-image"]["rules"]

@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 
-from . import images, lifecycle, settings
+from . import images, lifecycle, npm, settings
 from .errors import ClusterError
 from .handle import ClusterHandle, all_logs_tail
 from .paths import ClusterPaths
@@ -53,6 +53,8 @@ def _status() -> None:
 def _programs() -> None:
     lifecycle.refuse_unless_possible()
     lifecycle.ensure_programs()
+    for program in npm.NODE_PROGRAMS:
+        npm.install_program(program)
 
 
 def _images() -> None:

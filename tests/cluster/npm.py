@@ -42,6 +42,8 @@ class NodeProgram:
 
 
 AZURITE = NodeProgram("azurite", "azurite/dist/src/blob/main.js")
+GITLAB_CI_LOCAL = NodeProgram("gitlab-ci-local", "gitlab-ci-local/src/index.js")
+NODE_PROGRAMS = (AZURITE, GITLAB_CI_LOCAL)
 
 
 def install_program(program: NodeProgram, say: Say = say_on_stdout) -> None:

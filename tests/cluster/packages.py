@@ -31,6 +31,7 @@ PACKAGES = (
     "mmdebstrap",
     "openssh-server",
     "pkg-config",
+    "rsync",  # for gitlab-ci-local
     "util-linux",  # nsenter and unshare
 )
 # What they start, by package.

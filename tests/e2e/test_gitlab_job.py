@@ -1,8 +1,9 @@
-"""The pipeline of `examples/gitlab`: its script, run as by a runner, applies a build, waits for it, tells its end."""
+"""The pipeline of `examples/gitlab`, run by gitlab-ci-local: it applies a build, waits for it, tells its end."""
 
 import json
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,20 +14,34 @@ import pytest
 import yaml
 
 from tests.cluster.handle import ClusterHandle
+from tests.cluster.npm import GITLAB_CI_LOCAL, install_program
 from tests.cluster.programs import program
 from tests.cluster.settings import CHECKOUT
 from tests.e2e.team import JSON, Team
 
 FOLDER: Final = CHECKOUT / "examples" / "gitlab"
 PAGE: Final = CHECKOUT / "docs" / "how-to" / "from-gitlab-kaniko.md"
-JOB: Final[JSON] = yaml.safe_load((FOLDER / ".gitlab-ci.yml").read_text())["build-image"]
-BRANCH: Final = "Feature/Cart"
+TAG: Final = "v1.2.0"
 JOB_SECONDS: Final = 240
+# What a later job has of the build's.
+LATER: Final = """
+use-image:
+  stage: build
+  needs: [build-image]
+  script:
+    - echo "a later job has $IMAGE"
+"""
 
 
 @dataclass(frozen=True)
-class Checkout:
-    """A project as a runner has checked it out, with the kubeconfig of its CI/CD variables."""
+class Project:
+    """A project with the pipeline, and the kubeconfig of its CI/CD variables.
+
+    Attributes:
+        team: the namespace of its builds.
+        folder: for its checkouts.
+        repository: its name on the git server.
+    """
 
     team: Team
     folder: Path
@@ -36,54 +51,50 @@ class Checkout:
     def kubeconfig(self) -> Path:
         return self.folder / "kubeconfig"
 
-    def variables(self, pipeline: int, job: int, commit: str, branch: str = "main") -> dict[str, str]:
-        """What the runner sets for a branch, the variables of the rule that applies included."""
+    def check_out(self, pipeline: int, revision: str) -> None:
+        """What a runner has for a branch or a tag; variables follow from the git server's address and from HEAD."""
+        git, target = self.team.cluster.git, self.folder / f"{pipeline}"
+        for command in (
+            ("clone", "--quiet", "--branch", revision, str(git.folder(self.repository)), str(target)),
+            ("-C", str(target), "remote", "set-url", "origin", git.url(self.repository)),
+        ):
+            subprocess.run(["git", "-c", "advice.detachedHead=false", *command], check=True)
+
+    def start(self, pipeline: int, revision: str, **variables: str) -> subprocess.Popen[str]:
+        """Run the pipeline of a branch or tag; one with a number that was there already is started again."""
+        checkout = self.folder / f"{pipeline}"
+        if not checkout.exists():
+            self.check_out(pipeline, revision)
         cluster = self.team.cluster
-        slug = re.sub("[^a-z0-9]", "-", branch.lower())
-        known = {
-            "CI_COMMIT_BRANCH": branch,
-            "CI_COMMIT_REF_NAME": branch,
-            "CI_COMMIT_REF_SLUG": slug,
-            "CI_COMMIT_SHA": commit,
-            "CI_DEFAULT_BRANCH": "main",
-            "CI_JOB_ID": str(job),
+        given = {
             "CI_PIPELINE_ID": str(pipeline),
-            "CI_PROJECT_URL": cluster.git.url(self.repository).removesuffix(".git"),
             "CI_REGISTRY_IMAGE": f"{cluster.registry.host}/{self.team.namespace}/web",
             "KUBECONFIG": str(self.kubeconfig),
+            **variables,
         }
-        return known | {name: known.get(value.removeprefix("$"), value) for name, value in rule_for(known).items()}
-
-    def start(self, variables: dict[str, str]) -> subprocess.Popen[str]:
-        """The job's script, every line of it in one shell that ends with the first line that fails."""
-        path = f"{program('kubectl').parent}:{os.environ['PATH']}"
+        options = [f"--variable={name}={value}" for name, value in given.items()]
+        if "CI_COMMIT_TAG" in variables:
+            options.append("--unset-variable=CI_COMMIT_BRANCH")
         return subprocess.Popen(
-            ["bash", "-euo", "pipefail", "-c", "\n".join(JOB["script"])],
-            cwd=self.folder,
-            env={"PATH": path, "HOME": str(self.folder), **variables},
+            [*GITLAB_CI_LOCAL.command(), "--force-shell-executor", "--no-color", *options],
+            cwd=checkout,
+            env={"PATH": f"{program('kubectl').parent}:{os.environ['PATH']}", "HOME": str(self.folder)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
 
 
-def rule_for(known: dict[str, str]) -> dict[str, str]:
-    """The variables of the first rule that applies; the rules of this file are a name, or two that are equal."""
-    for rule in JOB["rules"]:
-        values = [known.get(name.strip().removeprefix("$")) for name in rule["if"].split("==")]
-        if all(values) and len(set(values)) == 1:
-            found: dict[str, str] = rule["variables"]
-            return found
-    raise AssertionError(f"no rule applies to {known}")
-
-
-def ended(job: subprocess.Popen[str]) -> tuple[int, str]:
-    """Exit code and output; a job that does not end is killed."""
+def ended(pipeline: subprocess.Popen[str]) -> tuple[int, str]:
+    """Exit code and output; a pipeline that does not end is killed, with what it started."""
     try:
-        said, _ = job.communicate(timeout=JOB_SECONDS)
-    finally:
-        job.kill()
-    return job.returncode, said
+        said, _ = pipeline.communicate(timeout=JOB_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(pipeline.pid, signal.SIGKILL)
+        said, _ = pipeline.communicate()
+        raise AssertionError(f"the pipeline did not end:\n{said}") from None
+    return pipeline.returncode, said
 
 
 @pytest.fixture(scope="module")
@@ -115,71 +126,132 @@ def log_in(team: Team, kubeconfig: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def checkout(team: Team, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
-    """The example's own template, but for the certificate authority of the cluster's servers."""
-    found = Checkout(team, tmp_path_factory.mktemp("checkout"), f"private/{team.namespace}")
+def project(team: Team, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The example's own files, but for the certificate authority of the cluster's servers."""
+    install_program(GITLAB_CI_LOCAL)
+    found = Project(team, tmp_path_factory.mktemp("project"), f"private/{team.namespace}")
     manifest = yaml.safe_load((FOLDER / "imagebuild.yaml").read_text())
     manifest["spec"]["registries"]["caBundle"] = team.registries["caBundle"]
-    # JSON is YAML whose texts are all quoted, so that the number of a job stays a text.
-    (found.folder / "imagebuild.yaml").write_text(json.dumps(manifest))
+    files = {
+        ".gitlab-ci.yml": (FOLDER / ".gitlab-ci.yml").read_text() + LATER,
+        # JSON is YAML whose texts are all quoted, so that the number of a job stays a text.
+        "imagebuild.yaml": json.dumps(manifest),
+        "Dockerfile": team.dockerfile("RUN echo main > /which"),
+    }
+    git = team.cluster.git
+    git.create(found.repository, files)
+    git.tag(found.repository, TAG)
+    for branch, step in (("Feature/Cart", "RUN exit 3"), ("slow", "RUN sleep 600"), ("lost", "RUN true")):
+        git.commit(found.repository, {"Dockerfile": team.dockerfile(step)}, "Try", branch=branch)
     log_in(team, found.kubeconfig)
     return found
 
 
 @pytest.fixture(scope="module")
-def commits(checkout: Checkout) -> tuple[str, str]:
-    """One on main that builds, and one on a branch that does not."""
-    git, dockerfile = checkout.team.cluster.git, checkout.team.dockerfile
-    main = git.create(checkout.repository, {"Dockerfile": dockerfile("RUN echo main > /which")})
-    broken = git.commit(checkout.repository, {"Dockerfile": dockerfile("RUN exit 3")}, "Try", branch=BRANCH)
-    return main, broken
-
-
-@pytest.fixture(scope="module")
-def jobs(checkout: Checkout, commits: tuple[str, str]) -> dict[str, tuple[int, str]]:
-    """Exit code and output of two jobs that run at the same time."""
-    main, broken = commits
-    both = {
-        "main": checkout.start(checkout.variables(17, 170, main)),
-        "branch": checkout.start(checkout.variables(18, 180, broken, BRANCH)),
+def pipelines(team: Team, project: Project) -> dict[str, tuple[int, str]]:
+    """Exit code and output of pipelines that run at the same time."""
+    # gitlab-ci-local takes what HEAD is for a branch.
+    tagged = {"CI_COMMIT_TAG": TAG, "CI_COMMIT_REF_NAME": TAG, "CI_COMMIT_REF_SLUG": "v1-2-0"}
+    started = {
+        "main": project.start(17, "main"),
+        "branch": project.start(18, "Feature/Cart"),
+        "tag": project.start(19, TAG, **tagged),
+        "slow": project.start(20, "slow", WAIT_SECONDS="1"),
+        "lost": project.start(21, "lost", CI_PROJECT_URL=team.cluster.git.url("private/nothing").removesuffix(".git")),
     }
-    return {name: ended(job) for name, job in both.items()}
+    return {name: ended(pipeline) for name, pipeline in started.items()}
 
 
-def test_the_default_branch_becomes_latest(
-    team: Team, checkout: Checkout, commits: tuple[str, str], jobs: dict[str, tuple[int, str]]
-) -> None:
-    code, said = jobs["main"]
+def tags(status: JSON) -> list[str]:
+    return [image.rpartition(":")[2] for image in status["images"]]
+
+
+def test_the_default_branch_becomes_latest(team: Team, pipelines: dict[str, tuple[int, str]]) -> None:
+    code, said = pipelines["main"]
     assert code == 0, said + team.story()
     status = team.status("web-17")
-    assert [image.rpartition(":")[2] for image in status["images"]] == ["latest", commits[0]]
-    assert status["source"]["commit"] == commits[0]
+    assert tags(status) == ["latest", status["source"]["commit"]]
     assert team.digest(team.image("web", "latest")) == status["digest"]
 
 
-def test_later_jobs_get_the_image_by_digest(team: Team, checkout: Checkout, jobs: dict[str, tuple[int, str]]) -> None:
-    assert jobs["main"][0] == 0, jobs["main"][1]
-    report = checkout.folder / JOB["artifacts"]["reports"]["dotenv"]
-    assert report.read_text() == f"IMAGE={team.status('web-17')['image']}\n"
+def test_a_git_tag_becomes_the_tag_of_the_image(team: Team, pipelines: dict[str, tuple[int, str]]) -> None:
+    code, said = pipelines["tag"]
+    assert code == 0, said + team.story()
+    status = team.status("web-19")
+    assert tags(status) == [TAG, status["source"]["commit"]]
+    assert team.digest(team.image("web", TAG)) == status["digest"]
 
 
-def test_a_job_whose_build_fails_fails_and_says_why(team: Team, jobs: dict[str, tuple[int, str]]) -> None:
-    code, said = jobs["branch"]
+def test_what_is_built_is_the_commit_of_the_pipeline(
+    team: Team, project: Project, pipelines: dict[str, tuple[int, str]]
+) -> None:
+    for pipeline in ("17", "19"):
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=project.folder / pipeline, capture_output=True, text=True, check=True
+        )
+        build = team.get(f"web-{pipeline}")
+        assert build["spec"]["source"]["git"]["revision"] == head.stdout.strip()
+        assert build["status"]["source"]["commit"] == head.stdout.strip()
+
+
+def test_later_jobs_get_the_image_by_digest(team: Team, pipelines: dict[str, tuple[int, str]]) -> None:
+    image = team.status("web-17")["image"]
+    assert "@sha256:" in image
+    assert f"> a later job has {image}\n" in pipelines["main"][1]
+
+
+def said_by_the_job(said: str) -> list[str]:
+    """What the job itself printed, without the lines that gitlab-ci-local adds."""
+    start = "build-image > "
+    return [line.removeprefix(start) for line in said.splitlines() if line.startswith(start)]
+
+
+def test_a_job_whose_build_fails_fails_and_says_why(team: Team, pipelines: dict[str, tuple[int, str]]) -> None:
+    code, said = pipelines["branch"]
     assert code == 1, said + team.story()
     build: dict[str, Any] = team.get("web-18")
     assert build["spec"]["output"]["images"][0].endswith("/web:feature-cart")
     failure = build["status"]["failure"]
     assert failure["exitCode"] == 3
-    assert failure["message"] in said
-    assert failure["logTail"].splitlines()[-1] in said
-    assert said.rstrip().endswith("The build has failed: BuildFailed")
+    lines = said_by_the_job(said)
+    assert failure["logTail"].splitlines()[-1] in lines
+    assert lines[-3:] == [failure["message"], "", "The build has failed: BuildFailed"]
+    assert "a later job" not in said
+
+
+def test_a_job_says_what_to_do_about_a_failure(team: Team, pipelines: dict[str, tuple[int, str]]) -> None:
+    code, said = pipelines["lost"]
+    assert code == 1, said + team.story()
+    failure = team.status("web-21")["failure"]
+    assert failure["hint"]
+    told = [failure["message"], failure["hint"], "The build has failed: SourceNotFound"]
+    assert said_by_the_job(said)[-3:] == told
 
 
 def test_a_job_that_is_started_again_waits_for_a_run_of_its_own(
-    team: Team, checkout: Checkout, commits: tuple[str, str], jobs: dict[str, tuple[int, str]]
+    team: Team, project: Project, pipelines: dict[str, tuple[int, str]]
 ) -> None:
-    again = checkout.start(checkout.variables(18, 181, commits[1], BRANCH))
-    code, said = ended(again)
+    before = team.status("web-18")["run"]
+    code, said = ended(project.start(18, "Feature/Cart"))
     assert code == 1, said
     run = team.status("web-18")["run"]
-    assert (run["number"], run["requestedAt"]) == (2, "181"), said
+    assert (before["number"], run["number"]) == (1, 2), said
+    assert run["requestedAt"] == team.get("web-18")["metadata"]["annotations"]["imagebuild.dev/requestedAt"]
+    assert run["requestedAt"] != before["requestedAt"]
+
+
+def test_a_job_waits_no_longer_than_it_may(team: Team, pipelines: dict[str, tuple[int, str]]) -> None:
+    code, said = pipelines["slow"]
+    assert code == 1, said
+    assert "No result after 1 seconds; the build goes on" in said
+    team.until_building("web-20")
+
+
+def test_a_job_does_not_wait_for_a_build_that_is_suspended(
+    team: Team, project: Project, pipelines: dict[str, tuple[int, str]]
+) -> None:
+    team.change("web-20", suspend=True)
+    team.until_status("web-20", lambda status: status["phase"] == "Suspended", "suspension", 60)
+    code, said = ended(project.start(20, "slow"))
+    assert code == 1, said
+    assert "The build is suspended: set spec.suspend of imagebuild/web-20 to false" in said
