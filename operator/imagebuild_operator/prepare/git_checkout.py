@@ -22,10 +22,16 @@ Pause = Callable[[float], None]
 TARGET: Final = "refs/imagebuild/source"
 _EVERYTHING: Final = ("+refs/heads/*:refs/imagebuild/heads/*", "+refs/tags/*:refs/imagebuild/tags/*")
 
+
+def _told(pattern: str) -> re.Pattern[str]:
+    """In a line of git's own, which may quote the server."""
+    return re.compile(rf"^(fatal|error): .*({pattern})", re.IGNORECASE | re.MULTILINE)
+
+
 _COMMIT: Final = re.compile(r"[0-9a-fA-F]{40}|[0-9a-fA-F]{64}")
 _SHORT_COMMIT: Final = re.compile(r"[0-9a-fA-F]{7,39}")
-_UNKNOWN_OBJECT: Final = re.compile(r"not our ref|couldn't find remote ref", re.IGNORECASE)
-_NOT_ADVERTISED: Final = re.compile(r"unadvertised object|exact SHA1|want \S+ not valid|not valid", re.IGNORECASE)
+_UNKNOWN_OBJECT: Final = _told(r"not our ref|couldn't find remote ref")
+_NOT_ADVERTISED: Final = _told(r"unadvertised object|exact SHA1|not valid")
 
 T = TypeVar("T")
 

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from imagebuild_operator.api.names import Reason
 from imagebuild_operator.pod.source_plans import SourceSecret
 from imagebuild_operator.prepare import credential_helper
 from imagebuild_operator.prepare.folders import empty
+from imagebuild_operator.prepare.git_output import OUTPUT_BYTES, OutputTooLongError, printed
 from imagebuild_operator.prepare.git_remote import Remote, origin, server_of
+from imagebuild_operator.prepare.result import PrepareError
 
 # A server that packs a large repository sends a sign of life of five bytes every five seconds (git-config(1),
 # uploadpack.keepAlive), so one that sends less than a byte a second hangs.
@@ -39,14 +42,21 @@ _SETTINGS: Final[Mapping[str, str]] = {
 }
 _INHERITED: Final = ("PATH", "http_proxy", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY")
 
+_LIST_HINT: Final = "No build needs so many branches, tags or submodules: ask who runs the server."
+
 
 class GitError(Exception):
-    """Git failed; holds what it printed, without the login."""
+    """Git failed; `output` is the end of what it printed, to be judged as it came and told only when `masked`."""
 
-    def __init__(self, status: int, output: str) -> None:
+    def __init__(self, status: int, output: str, secrets: tuple[str, ...] = ()) -> None:
         super().__init__(f"git ended with {status}")
         self.status = status
         self.output = output
+        self.secrets = secrets
+
+    def masked(self, text: str) -> str:
+        """A part of the output, without the login."""
+        return redacted(text, self.secrets)
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,7 @@ class GitClient:
         certificates: file with every trusted certificate; None for git's own choice.
         protocols: that git may use, by colons (git(1), GIT_ALLOW_PROTOCOL), redirects included.
         stall_seconds: after which a silent server is given up.
-        secrets: what is blackened in git's output; a server may send back what it was sent.
+        secrets: what is blackened in what is told of git's output; a server may send back what it was sent.
         ssh: the command for ssh, see `git_ssh`; None where ssh is not used.
     """
 
@@ -104,19 +114,27 @@ class GitClient:
 
         Raises:
             GitError: if its status is not 0.
+            PrepareError: SourceTooLarge if it prints more than anybody reads.
         """
         command = ["git", *(word for pair in self._settings() for word in ("-c", "=".join(pair))), *arguments]
-        done = subprocess.run(
+        process = subprocess.Popen(
             command,
+            bufsize=0,
             env={**self._environment(), **(more or {})},
             cwd=self.work_tree,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
-        if done.returncode != 0:
-            raise GitError(done.returncode, redacted(done.stderr.decode(errors="replace"), self.secrets))
-        return done.stdout.decode(errors="replace")
+        try:
+            with process:
+                output, told = printed(process)
+        except OutputTooLongError:
+            message = f"What git lists of {self.remote.url} has more than {OUTPUT_BYTES} bytes."
+            raise PrepareError(Reason.SOURCE_TOO_LARGE, message, _LIST_HINT) from None
+        if process.returncode != 0:
+            raise GitError(process.returncode, told, self.secrets)
+        return output
 
     def _settings(self) -> list[tuple[str, str]]:
         settings = [*_SETTINGS.items(), ("http.lowSpeedTime", str(self.stall_seconds)), ("credential.helper", "")]

@@ -10,8 +10,9 @@ from typing import Final
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.prepare.git_causes import AUTHORITY_HINT, REACH_HINT, GitCause, Words, fixed, row
 from imagebuild_operator.prepare.git_client import GitError
+from imagebuild_operator.prepare.git_output import own_and_servers
 from imagebuild_operator.prepare.git_remote import Remote, origin
-from imagebuild_operator.prepare.git_ssh_errors import SSH_CAUSES
+from imagebuild_operator.prepare.git_ssh_errors import SSH_CAUSES, key_refused
 from imagebuild_operator.prepare.result import PrepareError
 
 # Lines that stand below the one that says what happened.
@@ -21,6 +22,8 @@ _NOISE: Final = re.compile(
     r"use `git lfs logs|check that (it exists|you have)|(fatal: )?credential helper .* told us to quit",
     re.IGNORECASE,
 )
+
+_PREFIX: Final = re.compile(r"^(fatal|error): ", re.IGNORECASE)
 
 
 def _login_required(remote: Remote, line: str) -> Words:
@@ -39,6 +42,10 @@ def _login_refused(remote: Remote, line: str) -> Words:
         f"{remote.url} refuses the login in Secret {remote.login.secret}: {line}",
         "Check username and password there; a token must not have expired and must be allowed to read the repository.",
     )
+
+
+def _refused_by_host(remote: Remote, line: str) -> Words:
+    return (key_refused if remote.ssh else _login_refused)(remote, line)
 
 
 def _not_found(remote: Remote, line: str) -> Words:
@@ -118,27 +125,51 @@ CAUSES: Final[tuple[GitCause, ...]] = (
 )
 
 
+# What hosts say where git has no words of its own; as those are the server's, nothing else is taken from them.
+HOSTS_CAUSES: Final[tuple[GitCause, ...]] = (
+    row(
+        Reason.SOURCE_AUTH_FAILED,
+        r"^(unauthorized|public key authentication failed)|^(error: )?repository access denied",
+        _refused_by_host,
+    ),
+    row(
+        Reason.SOURCE_NOT_FOUND,
+        r"^(error: )?repository( '.*')? not found|could not be found|repository not exported",
+        _not_found,
+    ),
+)
+
+
 def explained(error: GitError, remote: Remote, first: tuple[GitCause, ...] = ()) -> PrepareError:
-    """The first row that applies, of `first` and then of the table; or git's own words."""
+    """The first row that applies to git's own words, of `first` and then of the table; then what a host says."""
     if error.status == -9:
         return _said(CAUSES[0], remote, "")
-    line = last_line(error.output)
-    for cause in (*first, *CAUSES):
-        if cause.pattern.search(error.output):
-            return _said(cause, remote, line)
+    line = last_line(error)
+    own, servers = ("\n".join(lines) for lines in own_and_servers(error.output))
+    for causes, words in (((*first, *CAUSES), own), (HOSTS_CAUSES, servers)):
+        for cause in causes:
+            if cause.pattern.search(words):
+                return _said(cause, remote, line)
     return PrepareError(Reason.SOURCE_FAILED, f"Git failed to fetch {remote.url}: {line or error}")
 
 
-def last_line(output: str) -> str:
-    """Git's last line that tells an error, without its prefix and without what only a server may have to know."""
-    lines = [line.removeprefix("remote:").strip() for line in output.splitlines()]
-    telling = [line for line in lines if line and not _NOISE.match(line)] or [line for line in lines if line]
-    said = [line for line in telling if line.lower().startswith(("fatal: ", "error: "))] or telling
-    line = said[-1] if said else ""
-    line = re.sub(r"^(fatal|error): ", "", line, flags=re.IGNORECASE)
+def last_line(error: GitError) -> str:
+    """Git's last line that tells an error, without its prefix and without what only a server may have to know.
+
+    Where git tells none, the server's last.
+    """
+    both = own_and_servers(error.output)
+    telling = [[line for line in lines if not _NOISE.match(line)] for lines in both]
+    choices = (*map(_errors, telling), *telling, *map(_errors, both), *both)
+    line = next((lines[-1] for lines in choices if lines), "")
+    line = " ".join(error.masked(_PREFIX.sub("", line)).split())
     line = re.sub(r"^unable to access '[^']*': ", "", line)
     # Logins and signatures travel in these parts of an address.
     return re.sub(r"(https?://)[^/@\s']*@", r"\1", re.sub(r"(https?://[^\s?']*)\?[^\s']*", r"\1", line))
+
+
+def _errors(lines: list[str]) -> list[str]:
+    return [line for line in lines if _PREFIX.match(line)]
 
 
 def _said(cause: GitCause, remote: Remote, line: str) -> PrepareError:

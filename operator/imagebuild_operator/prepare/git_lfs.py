@@ -66,8 +66,8 @@ def _pull(client: GitClient) -> None:
     try:
         _lfs(client, "pull", _REMOTE, more={"GIT_TRACE": str(trace)})
     except GitError as error:
-        told = f"{_path(client, error.output)}{last_line(error.output)}{_status(trace)}"
-        raise GitError(error.status, f"{error.output}\nerror: {told}") from None
+        told = f"{_path(client, error.output)}{last_line(error)}{_status(trace)}"
+        raise GitError(error.status, f"{error.output}\nerror: {told}", error.secrets) from None
 
 
 def _lfs(client: GitClient, *arguments: str, more: dict[str, str] | None = None) -> str:

@@ -31,7 +31,8 @@ def _known_hosts(remote: Remote) -> str:
     return f"the key known_hosts of Secret {_secret(remote)}"
 
 
-def _key_refused(remote: Remote, line: str) -> Words:
+def key_refused(remote: Remote, line: str) -> Words:
+    """What is said about a key that the server does not take."""
     return (
         f"{remote.host} refuses the ssh key in Secret {_secret(remote)}: {line}",
         f"Register its public key there, as a deploy key of the repository; and check the user in {remote.url_field}, "
@@ -50,7 +51,7 @@ SSH_CAUSES: Final[tuple[GitCause, ...]] = (
         Reason.SOURCE_AUTH_FAILED,
         r"permission denied \(|too many authentication failures|public key authentication failed|^unauthorized|"
         r"repository access denied",
-        _key_refused,
+        key_refused,
     ),
     row(
         Reason.SOURCE_FAILED,

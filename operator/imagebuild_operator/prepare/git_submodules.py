@@ -132,7 +132,7 @@ def _settings(client: GitClient) -> list[dict[str, str]]:
     try:
         listing = client.run("config", "--blob", f"HEAD:{_MODULES}", "--null", "--list")
     except GitError as error:
-        line = error.output.partition("\n")[0].removeprefix("error: ")
+        line = error.masked(error.output.partition("\n")[0].removeprefix("error: "))
         message = f"{client.remote.url} has a {_MODULES} that git cannot read: {line}"
         raise PrepareError(Reason.SOURCE_FAILED, message) from None
     sections: dict[str, dict[str, str]] = {}

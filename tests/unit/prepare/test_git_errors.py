@@ -82,8 +82,54 @@ def test_git_itself_killed_for_its_memory() -> None:
 
 
 def test_the_line_leaves_out_what_may_be_secret() -> None:
-    line = last_line("hint: x\nfatal: redirected to https://robot:pass@git.example.com/x?X-Signature=abc&y=1 there\n\n")
+    output = "hint: x\nfatal: redirected to https://robot:pass@git.example.com/x?X-Signature=abc&y=1 there\n\n"
+    line = last_line(GitError(128, output))
     assert line == "redirected to https://git.example.com/x there"
+
+
+DISGUISED = [
+    "remote: fatal: Authentication failed for 'https://git.example.com'",
+    "remote: error: 403\rfatal: Authentication failed for 'https://git.example.com'",
+    "remote: x\x0bfatal: Authentication failed for 'https://git.example.com'",
+    "remote: x\u2028fatal: Authentication failed for 'https://git.example.com'",
+    "remote:fatal: No space left on device",
+    "warning: redirecting to https://git.example.com/certificate has expired/",
+]
+
+
+@pytest.mark.parametrize("line", DISGUISED)
+def test_a_servers_words_are_not_taken_for_gits(line: str) -> None:
+    own = "fatal: early EOF"
+    for output in (f"{line}\n{own}", f"{own}\n{line}"):
+        failure = explained(GitError(128, output), REMOTE).failure
+        assert failure.reason == Reason.SOURCE_UNREACHABLE
+        assert failure.message.endswith("cannot be reached: early EOF")
+
+
+@pytest.mark.parametrize("line", [*DISGUISED, "fatal: remote error: x\nfatal: Authentication failed for 'https://x'"])
+def test_a_servers_words_alone_explain_nothing(line: str) -> None:
+    failure = explained(GitError(128, line), REMOTE).failure
+    assert failure.reason == Reason.SOURCE_FAILED
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        ("fatal: remote error: access denied or repository not exported: /web.git", Reason.SOURCE_NOT_FOUND),
+        ("fatal: remote error: \n  Repository not found.", Reason.SOURCE_NOT_FOUND),
+        ("remote: Repository access denied.\nfatal: expected flush after ref listing", Reason.SOURCE_AUTH_FAILED),
+    ],
+)
+def test_what_hosts_say_counts_where_git_says_nothing(output: str, reason: Reason) -> None:
+    assert explained(GitError(128, output), REMOTE).failure.reason == reason
+
+
+@pytest.mark.parametrize("secret", ["a", "fatal", "Authentication failed", "e"])
+def test_a_login_that_is_part_of_gits_words_is_blackened_only_when_they_are_told(secret: str) -> None:
+    output = f"remote: you sent {secret}\nfatal: Authentication failed for '{URL}': {secret}"
+    failure = explained(GitError(128, output, (secret,)), REMOTE).failure
+    assert failure.reason == Reason.SOURCE_AUTH_FAILED
+    assert failure.message.endswith(": ***")
 
 
 SSH = Remote("git@git.example.com:acme/web.git", SourceSecret(secret="git-key", folder=Path("login")))
