@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from imagebuild_operator.api.crd import openapi_schema
 from imagebuild_operator.api.names import Reason, RunCause
 from imagebuild_operator.api.v1alpha1 import Failure, ImageBuildStatus, Run
-from imagebuild_operator.core import ending, runs, transitions
+from imagebuild_operator.core import ending, inputs, runs, transitions
 from imagebuild_operator.core.decisions import Wait, WriteStatus
 from imagebuild_operator.core.outcome import clip, failure
 from imagebuild_operator.core.queueing import Slot
@@ -26,7 +27,7 @@ LONGEST_CAUSE = max(RunCause, key=len)
 def spec(letter: str) -> JSON:
     """Every input there is, those whose values are shown longer than what is shown of them."""
     return inline_spec(
-        source={"git": {"url": "https://git.example.com/a.git", "revision": f"r{letter * 99}"}},
+        source={"git": {"url": f"https://git.example.com/{len(letter)}.git", "revision": f"r{letter * 99}"}},
         output={"images": [IMAGE]},
         dockerfile="Dockerfile",
         target=f"t{letter * 99}",
@@ -41,7 +42,7 @@ def fullest(letter: str) -> World:
     world = World(spec=spec(letter)).built()
     world.pods.clear()
     world.edit(**{**spec("y" + letter), "dockerfile": "other", "buildArgs": [{"name": "A"}], "secrets": [{"id": "a"}]})
-    executor = {"image": f"f{letter * 99}", "snapshotMode": "full"}
+    executor = {"image": f"f{letter * 99}", "snapshotMode": "full", "extraArgs": ["--single-snapshot"]}
     world.edit(output={"images": [IMAGE], "labels": {"a": "b"}}, executor=executor)
     world.request(letter * 999)
     world.cancel(letter * 999)
@@ -59,7 +60,7 @@ def fullest(letter: str) -> World:
         "retries": {"failures": 10, "disruptions": 3},
     }
     world.status["history"] = [{"number": n, **past} for n in range(99_998, 99_993, -1)]
-    world.status["source"] = {"commit": "c" * 64, "revision": clip(letter * 256, 256)}
+    world.status["source"] = {"commit": "c" * 64, "revision": clip(letter * 256, 256), "digest": DIGEST}
     world.status["failure"] = stored(full_failure(letter))
     world.status["lastHandledRequest"] = world.build.request
     world.status["lastHandledCancel"] = world.build.cancel
@@ -143,6 +144,45 @@ def test_the_status_with_every_field_at_its_bound(kind: str, letter: str) -> Non
     assert size(decision.status) <= LIMIT
     assert decision.status.failure is not None
     assert decision.status.failure.log_tail is not None, "the end of the log is there even then"
+
+
+def fields(schema: Any, path: str = "") -> set[str]:
+    """Paths of all fields of a schema."""
+    found: set[str] = set()
+    for name, member in schema.get("properties", {}).items():
+        found |= {f"{path}{name}"} | fields(member.get("items", member), f"{path}{name}.")
+    return found
+
+
+def filled(document: Any, path: str = "") -> set[str]:
+    """Paths of all fields that a status has."""
+    found: set[str] = set()
+    for name, member in document.items():
+        found.add(f"{path}{name}")
+        for each in member if isinstance(member, list) else [member]:
+            found |= filled(each, f"{path}{name}.") if isinstance(each, dict) else set()
+    return found
+
+
+def test_every_field_there_is_counts() -> None:
+    """One that is added to the status belongs into the fullest there can be."""
+    written: set[str] = set()
+    for write in WRITES.values():
+        world = fullest("x")
+        run = world.build.status.run
+        assert run is not None
+        decision = write(world, run, "x")
+        assert isinstance(decision, WriteStatus)
+        written |= filled(stored(decision.status))
+    assert written == fields(openapi_schema()["properties"]["status"])
+
+
+def test_every_input_there_is_counts() -> None:
+    run = fullest("x").build.status.run
+    assert run is not None
+    assert run.inputs is not None
+    assert {entry.field for entry in run.inputs} == {*map(".".join, inputs._INPUTS), "source.git.revision"}
+    assert len(run.changed or ()) == len(run.inputs)
 
 
 def test_what_gives_way_is_the_beginning_of_the_logs_tail_and_only_as_much_as_must() -> None:
