@@ -27,6 +27,7 @@ from .programs import program
 from .registry import INSECURE, MIRROR, REGISTRY, Registry, docker_config
 from .second import second_node
 from .sshserver import SshServer, ssh_server
+from .web_proxy import WebProxy, web_proxy
 
 
 def run_tool(
@@ -150,6 +151,10 @@ class ClusterHandle(ApiHandle):
     def ssh_server(self) -> AbstractContextManager[SshServer]:
         """The git server's repositories over ssh while the block runs."""
         return ssh_server(self)
+
+    def web_proxy(self) -> AbstractContextManager[WebProxy]:
+        """A proxy to all these servers while the block runs."""
+        return web_proxy(self)
 
     def google_executor(self) -> str:
         """Reference of Google's own executor and warmer, which are built and pushed when they are first asked for."""

@@ -50,6 +50,7 @@ GCS_PORT = 15011
 AZURE_PORT = 15012
 FILES_PORT = 15013
 SSH_PORT = 15022
+PROXY_PORT = 15028
 
 # Logins of servers that only this machine can reach, and only while the cluster runs.
 REGISTRY_USER = "builder"

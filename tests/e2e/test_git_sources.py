@@ -15,6 +15,7 @@ from tests.e2e.git_repositories import LARGE, key_lines, make_repositories, secr
 from tests.e2e.team import JSON, Team
 
 KEY = {"secretRef": {"name": "git-key"}}
+SHORT_COMMIT = "0f1e2d3"
 EVERYTHING = {"submodules": True, "lfs": True}
 
 
@@ -64,6 +65,10 @@ FAILING: dict[str, Callable[[Team, SshServer], JSON]] = {
     "key-for-https": lambda team, server: {"url": team.cluster.git.url(f"private/{team.namespace}"), **KEY},
     "ssh-nowhere": lambda team, server: {"url": server.url("private/nowhere"), **KEY},
     "ssh-no-revision": lambda team, server: over_ssh(team, server, "git-key", revision="nowhere"),
+    "short-commit": lambda team, server: {
+        "url": team.cluster.git.url(f"public/{team.namespace}"),
+        "revision": SHORT_COMMIT,
+    },
     "elsewhere": lambda team, server: {
         "url": team.cluster.git.url(f"private/{team.namespace}-elsewhere"),
         "secretRef": {"name": "git-login"},
@@ -128,6 +133,7 @@ WHY = [
     ("key-for-https", "SecretInvalid", r"^Secret git-key has no key password", "kubernetes.io/basic-auth"),
     ("ssh-nowhere", "SourceNotFound", r"no git repository at ssh://\S+/nowhere\.git", "spec.source.git.url"),
     ("ssh-no-revision", "RevisionNotFound", r"Revision nowhere not found", "spec.source.git.revision"),
+    ("short-commit", "ShortCommit", rf"^Revision {SHORT_COMMIT} is no branch or tag of", "give all 40 digits"),
     ("elsewhere", "SourceAuthFailed", rf"^Submodule library: https://{NODE_ADDRESS}:\d+/", "sent to git.imb.test"),
     ("lost-file", "SourceNotFound", r"not on its Git LFS server: lost\.bin", "git lfs push"),
 ]
