@@ -9,6 +9,7 @@ from tests.e2e.team import JSON, Team
 
 LARGE = "a large file\n" * 4096
 ATTRIBUTES = "*.bin filter=lfs diff=lfs merge=lfs -text\n"
+WRONG_TOKEN = "guess-work-5e07"
 PASSPHRASE = "open-sesame"
 
 Files = dict[str, Content]
@@ -71,6 +72,7 @@ def secrets(team: Team, server: SshServer, folder: Path) -> list[JSON]:
     }
     return [
         secret(team, "git-token", "kubernetes.io/basic-auth", {"password": team.cluster.git.token}),
+        secret(team, "wrong-token", "kubernetes.io/basic-auth", {"password": WRONG_TOKEN}),
         *(secret(team, name, "kubernetes.io/ssh-auth", values) for name, values in ssh.items()),
     ]
 

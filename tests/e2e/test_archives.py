@@ -11,6 +11,7 @@ import pytest
 
 from tests.cluster.fileserver import FileServer
 from tests.cluster.handle import ClusterHandle
+from tests.e2e.missing import assert_waited, until_told
 from tests.e2e.team import JSON, Team
 
 WRONG_PASSWORD = "guess-work-91c4"
@@ -30,6 +31,13 @@ def archive(files: Mapping[str, str], links: Mapping[str, str] | None = None) ->
             entry.type, entry.linkname = tarfile.SYMTYPE, to
             tar.addfile(entry)
     return buffer.getvalue()
+
+
+def huge() -> bytes:
+    """The header of a file that is too large, and none of the file."""
+    entry = tarfile.TarInfo("disk.img")
+    entry.size = 11 * 1024**3
+    return entry.tobuf()
 
 
 def checksum(content: bytes) -> str:
@@ -83,6 +91,7 @@ def builds(team: Team, files: FileServer, release: bytes, flat: bytes) -> None:
     public, private = files.write("public/web.tar.gz", release), files.write("private/web.tar", flat)
     reaching = files.write("public/reaching.tgz", gzip.compress(archive({"../../etc/x": "reached"})))
     page = files.write("public/page.tgz", b"<!DOCTYPE html><title>Log in</title>")
+    leaving = files.write("public/leaving.tar", archive({}, {"config": "/etc"}))
     files.write("public/flat", flat)
     folder = {"subPath": "web-1.4"}
     sources = {
@@ -93,12 +102,15 @@ def builds(team: Team, files: FileServer, release: bytes, flat: bytes) -> None:
         "private-moved": http(files.url("moved/private/web.tar"), secretRef={"name": "right"}),
         "another-checksum": http(public, sha256=CHECKSUM),
         "reaching": http(reaching),
+        "leaving": http(leaving),
+        "too-large": http(files.write("public/huge.tar", huge())),
         "page": http(page),
         "nowhere": http(files.url("public/none.tgz")),
         "no-folder": {**http(public), "subPath": "web-1.5"},
         "refused": http(private, secretRef={"name": "wrong"}),
         "no-login": http(private),
         "no-password": http(private, secretRef={"name": "half"}),
+        "late": http(private, secretRef={"name": "late"}),
         "login-elsewhere": http(files.url("elsewhere/private/web.tar"), secretRef={"name": "right"}),
     }
     team.apply(
@@ -106,6 +118,8 @@ def builds(team: Team, files: FileServer, release: bytes, flat: bytes) -> None:
         login(team, "wrong", username=files.user, password=WRONG_PASSWORD),
         login(team, "half", username=files.user),
         *(team.manifest(name, source) for name, source in sources.items()),
+        # What may pass is tried again, unless that is not wanted.
+        team.manifest("closed", http(f"https://{files.host}:1/web.tar"), retry={"limit": 0}),
         team.manifest("untrusted", http(public), registries={"secretRefs": team.registries["secretRefs"]}),
     )
 
@@ -137,6 +151,9 @@ class TestWhatIsNot:
         ("name", "reason", "told"),
         [
             ("reaching", "SourceInvalid", "holds ../../etc/x, which has a name that leads out of its folder"),
+            ("leaving", "SourceInvalid", "holds config, which is a symbolic link to /etc, outside of its folder"),
+            ("too-large", "SourceTooLarge", "holds more than 10737418240 bytes, unpacked"),
+            ("closed", "SourceUnreachable", "cannot be reached"),
             ("page", "SourceInvalid", "is no tar archive, or a broken one"),
             ("nowhere", "SourceNotFound", "answers 404"),
             ("no-folder", "SubPathInvalid", "spec.source.subPath web-1.5 does not exist"),
@@ -158,6 +175,11 @@ class TestWhatIsNot:
         assert failure["reason"] == "ChecksumMismatch"
         assert CHECKSUM in failure["message"]
         assert checksum(release) in failure["message"]
+
+    def test_a_login_that_comes_late_is_waited_for(self, team: Team, files: FileServer) -> None:
+        until_told(team, "late", 'secret "late" not found')
+        team.apply(right_login(team, files, "late"))
+        assert_waited(team, "late")
 
     def test_a_refused_login_is_named_and_builds_when_it_is_mended(self, team: Team, files: FileServer) -> None:
         failure = team.result("refused")["failure"]

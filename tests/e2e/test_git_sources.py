@@ -11,7 +11,8 @@ from tests import installation
 from tests.cluster.handle import ClusterHandle
 from tests.cluster.settings import NODE_ADDRESS
 from tests.cluster.sshserver import SshServer
-from tests.e2e.git_repositories import LARGE, key_lines, make_repositories, secrets
+from tests.e2e.git_repositories import LARGE, WRONG_TOKEN, key_lines, make_repositories, secret, secrets
+from tests.e2e.missing import assert_waited, until_told
 from tests.e2e.team import JSON, Team
 
 KEY = {"secretRef": {"name": "git-key"}}
@@ -48,11 +49,20 @@ def builds(team: Team, server: SshServer, tmp_path_factory: pytest.TempPathFacto
     sources |= {name: source(team, server) for name, source in FAILING.items()}
     folder: Path = tmp_path_factory.mktemp("keys")
     team.apply(*secrets(team, server, folder))
-    team.apply(*(team.manifest(name, {"git": source}) for name, source in sources.items()))
+    team.apply(
+        team.manifest("late", {"git": over_https(team, "late-login")}),
+        # What may pass is tried again, unless that is not wanted.
+        team.manifest("nowhere", {"git": sources.pop("nowhere")}, retry={"limit": 0}),
+        *(team.manifest(name, {"git": source}) for name, source in sources.items()),
+    )
 
 
-def over_ssh(team: Team, server: SshServer, secret: str, **more: object) -> JSON:
-    return {"url": server.url(f"private/{team.namespace}"), "secretRef": {"name": secret}, **more}
+def over_ssh(team: Team, server: SshServer, login: str, **more: object) -> JSON:
+    return {"url": server.url(f"private/{team.namespace}"), "secretRef": {"name": login}, **more}
+
+
+def over_https(team: Team, login: str) -> JSON:
+    return {"url": team.cluster.git.url(f"private/{team.namespace}"), "secretRef": {"name": login}}
 
 
 FAILING: dict[str, Callable[[Team, SshServer], JSON]] = {
@@ -65,6 +75,9 @@ FAILING: dict[str, Callable[[Team, SshServer], JSON]] = {
     "key-for-https": lambda team, server: {"url": team.cluster.git.url(f"private/{team.namespace}"), **KEY},
     "ssh-nowhere": lambda team, server: {"url": server.url("private/nowhere"), **KEY},
     "ssh-no-revision": lambda team, server: over_ssh(team, server, "git-key", revision="nowhere"),
+    "refused": lambda team, server: over_https(team, "wrong-token"),
+    "no-login": lambda team, server: {"url": team.cluster.git.url(f"private/{team.namespace}")},
+    "nowhere": lambda team, server: {"url": "https://nowhere.imb.test/shop/web.git"},
     "short-commit": lambda team, server: {
         "url": team.cluster.git.url(f"public/{team.namespace}"),
         "revision": SHORT_COMMIT,
@@ -119,8 +132,8 @@ class TestBuilt:
         told = {kind: json.dumps(team.cluster.get(kind, "-n", team.namespace)) for kind in ("pods", "imb", "events")}
         told["operator's log"] = installation.operator_log(team.cluster, lines=-1)
         told["prepare's log"] = team.log("ssh", "prepare")
-        line = key_lines(server)[0]
-        assert [kind for kind, text in told.items() if line in text or team.cluster.git.token in text] == []
+        hidden = (key_lines(server)[0], team.cluster.git.token, WRONG_TOKEN)
+        assert [kind for kind, text in told.items() if any(value in text for value in hidden)] == []
 
 
 WHY = [
@@ -133,6 +146,9 @@ WHY = [
     ("key-for-https", "SecretInvalid", r"^Secret git-key has no key password", "kubernetes.io/basic-auth"),
     ("ssh-nowhere", "SourceNotFound", r"no git repository at ssh://\S+/nowhere\.git", "spec.source.git.url"),
     ("ssh-no-revision", "RevisionNotFound", r"Revision nowhere not found", "spec.source.git.revision"),
+    ("refused", "SourceAuthFailed", r"refuses the login in Secret wrong-token: ", "Check username and password there"),
+    ("no-login", "SourceAuthFailed", r"git\.imb\.test\S+ asks for a login", "spec.source.git.secretRef"),
+    ("nowhere", "SourceUnreachable", r"^The name of nowhere\.imb\.test cannot be resolved", "the cluster's DNS"),
     ("short-commit", "ShortCommit", rf"^Revision {SHORT_COMMIT} is no branch or tag of", "give all 40 digits"),
     ("elsewhere", "SourceAuthFailed", rf"^Submodule library: https://{NODE_ADDRESS}:\d+/", "sent to git.imb.test"),
     ("lost-file", "SourceNotFound", r"not on its Git LFS server: lost\.bin", "git lfs push"),
@@ -149,6 +165,14 @@ def test_a_failure_says_why(team: Team, name: str, reason: str, message: str, hi
     assert re.search(message, failure["message"]), failure
     assert hint in failure["hint"], failure
     assert "retries" not in status["run"]
+
+
+@pytest.mark.usefixtures("builds")
+def test_a_login_that_comes_late_is_waited_for(team: Team) -> None:
+    until_told(team, "late", 'secret "late-login" not found')
+    login = {"username": team.cluster.git.user, "password": team.cluster.git.password}
+    team.apply(secret(team, "late-login", "kubernetes.io/basic-auth", login))
+    assert_waited(team, "late")
 
 
 def test_every_failing_build_is_looked_at() -> None:

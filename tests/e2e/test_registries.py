@@ -5,21 +5,25 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.certificates import Authority
 from tests.cluster.handle import ClusterHandle
+from tests.e2e.missing import assert_waited, until_told
 from tests.e2e.team import JSON, Team
 
 CA_FROM_SECRET = {"secretRef": {"name": "cluster-ca", "key": "authority.pem"}}
+LATE_CA = {"configMapRef": {"name": "late-ca", "key": "ca.crt"}}
 MARKER = "this step runs"
 
 
 @pytest.fixture(scope="module")
-def team(cluster: ClusterHandle, operator: None) -> Iterator[Team]:
+def team(cluster: ClusterHandle, operator: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     space = Team.create(cluster, "registries")
+    other = Authority(tmp_path_factory.mktemp("authority")).pair.certificate.read_text()
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": "cluster-ca", "namespace": space.namespace},
-        "stringData": {"authority.pem": f"The authority of the tests\n{cluster.ca_pem}"},
+        "stringData": {"authority.pem": f"Another authority\n{other}That of the tests\n{cluster.ca_pem}"},
     }
     space.apply(secret)
     # As a mirror of Docker Hub holds it: an official image below library/.
@@ -58,6 +62,7 @@ def builds(team: Team) -> None:
     cache = {"repository": f"{main.host}/{team.namespace}/layers", "ttl": "24h"}
     team.apply(
         team.manifest("cached", team.git(cached), cache=cache),
+        team.manifest("late-ca", registries=registries(team, caBundle=LATE_CA)),
         team.manifest("ca-in-secret", registries=registries(team, caBundle=CA_FROM_SECRET)),
         team.manifest("no-ca", registries=registries(team, caBundle=None)),
         team.manifest("no-login", registries=registries(team, secretRefs=None)),
@@ -75,9 +80,17 @@ def builds(team: Team) -> None:
 @pytest.mark.usefixtures("builds")
 class TestTrustAndLogins:
     def test_a_ca_in_a_secret_is_trusted_as_one_in_a_config_map(self, team: Team) -> None:
+        """It is the second one there."""
         status = team.result("ca-in-secret")
         assert status["phase"] == "Succeeded", status
         assert status["digest"] == team.digest(team.image("ca-in-secret"))
+
+    def test_a_ca_that_comes_late_is_waited_for(self, team: Team) -> None:
+        until_told(team, "late-ca", 'configmap "late-ca" not found')
+        metadata = {"name": "late-ca", "namespace": team.namespace}
+        bundle = {"ca.crt": team.cluster.ca_pem}
+        team.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": bundle})
+        assert_waited(team, "late-ca")
 
     def test_without_the_ca_the_registry_is_not_trusted(self, team: Team) -> None:
         failure = team.result("no-ca")["failure"]
