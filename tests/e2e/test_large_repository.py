@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 
@@ -40,3 +41,6 @@ def test_a_gibibyte_is_fetched_in_a_quarter_of_it(team: Team) -> None:
     assert prepare["resources"]["limits"]["memory"] == "256Mi"
     [ended] = pod["status"]["initContainerStatuses"]
     assert ended["restartCount"] == 0
+    fetched = ended["state"]["terminated"]
+    began, ended_at = (datetime.fromisoformat(fetched[name]) for name in ("startedAt", "finishedAt"))
+    print(f"1 GiB in {FOLDERS * FILES} files: fetched in {(ended_at - began).total_seconds():.0f} s with 256 MiB.")  # noqa: T201
