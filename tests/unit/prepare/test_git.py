@@ -308,6 +308,16 @@ def test_what_a_server_sends_back_is_blackened(fetch: Fetch, tmp_path: Path, ser
     assert "you sent *** to me" in result.message
 
 
+def test_what_git_says_is_understood_before_it_is_blackened(fetch: Fetch, tmp_path: Path, server: GitServer) -> None:
+    server.before.append(asks_for("robot", PASSWORD))
+    login = write_login(tmp_path, username="robot", password="Authentication")
+    source = GitPlan(url=server.url(), revision="main", login=login)
+    result = carry_out(Plan(context=fetch.context, scratch=tmp_path / "scratch", source=source), protocols="http")
+    assert isinstance(result, Failure)
+    assert result.reason == Reason.SOURCE_AUTH_FAILED
+    assert "*** failed for" in result.message
+
+
 def test_the_login_is_in_no_argument_no_variable_and_no_file(
     fetch: Fetch, server: GitServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
