@@ -3,10 +3,11 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from imagebuild_operator.api.names import Reason
+from imagebuild_operator.api.names import EventReason, Reason
 from imagebuild_operator.api.v1alpha1 import Failure, ImageBuildSpec, Run
 from imagebuild_operator.core import ending, groups, inputs, lingering, runs, starting, transitions
 from imagebuild_operator.core.decisions import (
+    Announcement,
     CreatePod,
     Decision,
     FetchBuild,
@@ -87,7 +88,7 @@ def changed(seen: Observation, run: Run, now: datetime, *, has_started: bool) ->
     if runs.supersedes(build, run):
         return start(seen, now, run, left_behind=True)
     if not has_started and inputs.spec_changed(build, run):
-        return transitions.attempt(build, runs.replaced(build, _counted(seen, run, now), now), now, announce=False)
+        return transitions.attempt(build, runs.replaced(build, _counted(seen, run, now), now), now)
     return None
 
 
@@ -151,7 +152,10 @@ def _create(seen: Observation, run: Run, name: str, spec: ImageBuildSpec, policy
     except (ValueError, ArithmeticError) as error:
         # A spec that no rule of the schema stopped must end its run all the same, not hold a slot for ever.
         return ending.close(seen, run, failure(Reason.POD_REJECTED, f"The spec makes no Pod: {error}", POD_HINT), now)
-    return CreatePod(name, manifest)
+    told = Announcement(
+        EventReason.STARTED, f"Run {run.number} started in Pod {name}.", f"run {run.number} attempt {run.attempt}"
+    )
+    return CreatePod(name, manifest, told)
 
 
 def running(seen: Observation, run: Run, pod: PodView, policy: Policy, now: datetime) -> Decision:

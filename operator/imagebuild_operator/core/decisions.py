@@ -60,7 +60,7 @@ class FetchWarnings:
 
 @dataclass(frozen=True)
 class Announcement:
-    """A Kubernetes Event to post once the status that it speaks of is stored.
+    """A Kubernetes Event to post once what it speaks of is stored.
 
     Attributes:
         reason: one CamelCase word.
@@ -111,10 +111,17 @@ class Tell:
 
 @dataclass(frozen=True)
 class CreatePod:
-    """Ask for the recorded attempt's Pod."""
+    """Ask for the recorded attempt's Pod.
+
+    Attributes:
+        name: of the Pod.
+        manifest: its document.
+        announcement: the Event to post when it is created; a run that is refused before never started.
+    """
 
     name: str
     manifest: dict[str, Any]
+    announcement: Announcement
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ A status equal to the stored one is not written; the decision is then to wait. H
 from datetime import datetime
 from typing import Any
 
-from imagebuild_operator.api.names import EventReason, Reason
+from imagebuild_operator.api.names import Reason
 from imagebuild_operator.api.v1alpha1 import Failure, ImageBuildStatus, Run
 from imagebuild_operator.core.bounds import within_bounds
 from imagebuild_operator.core.conditions import Held, InProgress, Stalled, State, derive, phase_of
@@ -67,24 +67,21 @@ def attempt(
     run: Run,
     now: datetime,
     *,
-    announce: bool = True,
     left_behind: Run | None = None,
     new_run: bool = False,
 ) -> Decision:
-    """The record of an attempt, before it is acted on.
+    """The record of an attempt, before it is acted on; an Event tells of it once its Pod is there.
 
     Args:
         build: as it is.
         run: the record.
         now: the time.
-        announce: whether an Event tells of it.
         left_behind: the run that this one takes the place of while it is not finished.
         new_run: whether this is the first record of the run; the failure of the one before is over then.
     """
     status = next_status(build, building(run), now, **_recorded(build, run, left_behind, now, new_run=new_run))
     waited = (now - (parse_time(run.queued_time) or now)).total_seconds() if run.attempt == 1 else None
-    told = start_event(run) if announce else ()
-    return WriteStatus(status, told, result_of(left_behind, Reason.SUPERSEDED, now) if left_behind else None, waited)
+    return WriteStatus(status, (), result_of(left_behind, Reason.SUPERSEDED, now) if left_behind else None, waited)
 
 
 def queued(
@@ -189,11 +186,3 @@ def unreadable(build: BuildView) -> Failure:
     """What is wrong with a spec that was stored under another schema."""
     message = f"The stored spec does not fit this version of the operator: {build.spec_error}"
     return failure(Reason.INVALID_SPEC, message, "Apply a corrected manifest.")
-
-
-def start_event(run: Run) -> tuple[Announcement, ...]:
-    """The Event of an attempt that starts; none while it waits."""
-    if run.pod_name is None:
-        return ()
-    note = f"Run {run.number} started in Pod {run.pod_name}."
-    return (Announcement(EventReason.STARTED, note, f"run {run.number} attempt {run.attempt}"),)

@@ -162,7 +162,7 @@ class Reconciler:
                 self._store.note_told(key, pod_uid, self._clock())
                 return ((build, announcement),)
             case CreatePod():
-                await self._create(key, decision)
+                return await self._create(build, decision)
             case DeletePod(name, uid):
                 await self._cluster.delete_pod(key[0], name, uid)
                 self._store.request_delete(key, uid)
@@ -207,18 +207,19 @@ class Reconciler:
         if await evidence.read_build() is None:
             logger.info("spec.ttlSecondsAfterFinished is over: deleted")
 
-    async def _create(self, key: Key, decision: CreatePod) -> None:
+    async def _create(self, build: BuildView, decision: CreatePod) -> Iterable[_Told]:
         try:
-            raw = await self._cluster.create_pod(key[0], decision.manifest)
+            raw = await self._cluster.create_pod(build.namespace, decision.manifest)
         except ApiRefusal as refusal:
-            if self._refusals.passing(key, refusal):
+            if self._refusals.passing(build.key, refusal):
                 raise
-            self._refusals.note(key, decision.name, refusal, self._clock())
+            self._refusals.note(build.key, decision.name, refusal, self._clock())
             logger.info("The API server refused Pod %s with %s: %s", decision.name, refusal.status, refusal.message)
-            return
-        self._refusals.forget(key)
-        self._store.see_pod(raw, key)
+            return ()
+        self._refusals.forget(build.key)
+        self._store.see_pod(raw, build.key)
         logger.info("Pod %s created", decision.name)
+        return ((build, decision.announcement),)
 
     async def _announce(self, build: BuildView, announcement: Announcement) -> None:
         """Events are for people: one that cannot be posted is logged, and nothing else suffers."""

@@ -97,7 +97,8 @@ def test_a_result_and_the_next_run_come_in_one_write_and_both_are_told() -> None
     assert [(past["number"], past["digest"]) for past in world.status["history"]] == [(1, DIGEST)]
     assert world.status["run"]["number"] == 2
     assert world.writes[-1].result == Result("succeeded", "Succeeded", 0.0)
-    assert [told.reason for told in world.writes[-1].announcements] == ["Succeeded", "Started"]
+    assert [told.reason for told in world.writes[-1].announcements] == ["Succeeded"]
+    assert [told.about for told in world.starts] == ["run 1 attempt 1", "run 2 attempt 1"]
 
 
 # --- cause ---------------------------------------------------------------------------------------------------------

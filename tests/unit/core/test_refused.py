@@ -14,6 +14,7 @@ SECRETS = [{"id": "npm", "secretKeyRef": {"name": "npm", "key": "token"}}]
 # Of an image whose variant is not known.
 UNSUPPORTED: dict[str, Any] = {"executor": {"image": "r.example.com/kaniko:v1.25.16"}, "secrets": SECRETS}
 NOT_ALLOWED: dict[str, Any] = {"executor": {"extraArgs": ["--single-snapshot"]}}
+TWIN_TAGS: dict[str, Any] = {"output": {"images": ["r.example.com/web:1", "r.example.com/web:$(run)"]}}
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,16 @@ def test_it_is_told_without_a_pod_and_without_waiting_for_a_turn(
     assert kstatus(1, world.status) == "Failed"
     assert not [action for action in world.actions if action.startswith("create")]
     assert len(world.writes) == 2
+
+
+@pytest.mark.parametrize("members", [UNSUPPORTED, NOT_ALLOWED, TWIN_TAGS])
+def test_no_event_says_that_it_started(members: dict[str, Any]) -> None:
+    world = World(spec=inline_spec(**members))
+    world.step()
+    assert world.starts == []
+    assert [(told.reason, told.warning) for write in world.writes for told in write.announcements] == [
+        (world.reason(), True)
+    ]
 
 
 @pytest.mark.parametrize("members", [UNSUPPORTED, NOT_ALLOWED])

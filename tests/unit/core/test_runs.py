@@ -11,7 +11,7 @@ from imagebuild_operator.api.names import Reason, RunCause
 from imagebuild_operator.api.v1alpha1 import Run
 from imagebuild_operator.core import inputs, runs
 from imagebuild_operator.core.queueing import Slot
-from tests.unit.core.world import DIGEST, START, World, inline_spec
+from tests.unit.core.world import DIGEST, START, World, inline_spec, restarted
 
 FIELDS = [
     ("source", {"git": {"url": "https://git.example.com/a.git"}}, True),
@@ -187,6 +187,28 @@ def test_a_spec_that_became_unreadable_during_the_run_is_told_and_not_passed_off
     world.edit(timeout="1h")
     world.step()
     assert world.status["run"]["number"] == 2
+
+
+def test_a_start_is_told_when_the_pod_is_created_and_once_for_each_pod() -> None:
+    world = World()
+    world.refuse = (403, "quota")
+    world.step()
+    assert world.starts == []
+    world.refuse = None
+    world.edit(resources={"limits": {"memory": "4Gi"}})
+    world.step()
+    world.step()
+    name = world.status["run"]["podName"]
+    assert [(told.about, told.note) for told in world.starts] == [("run 1 attempt 2", f"Run 1 started in Pod {name}.")]
+
+
+def test_a_start_that_the_process_before_recorded_is_told_by_the_one_that_creates_the_pod() -> None:
+    world = World()
+    world.refuse = (500, "etcd is away")
+    world.step()
+    world.refuse = None
+    restarted(world).step()
+    assert [told.about for told in world.starts] == ["run 1 attempt 1"]
 
 
 def test_a_recorded_attempt_whose_spec_cannot_be_read_any_more_ends_and_frees_its_slot() -> None:

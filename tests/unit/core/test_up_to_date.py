@@ -193,7 +193,7 @@ def test_a_tracked_build_without_a_ttl_says_nothing() -> None:
     world = World()
     world.labels = {"kustomize.toolkit.fluxcd.io/name": "shop"}
     world.built()
-    assert events(world) == ["Started", "Succeeded"]
+    assert events(world) == ["Succeeded"]
 
 
 def test_a_ttl_that_a_tracked_build_gets_later_is_told_with_the_edit() -> None:

@@ -92,6 +92,7 @@ class World:
         self.deleted = False
         self.deleting = False
         self.told: list[Announcement] = []
+        self.starts: list[Announcement] = []
         self.told_at: dict[str, datetime] = {}
         self.status: JSON = {"observedGeneration": -1, "phase": "Pending"}
         self.pods: dict[str, JSON] = {}
@@ -245,8 +246,9 @@ class World:
             case Tell(pod_uid, announcement):
                 self.told.append(announcement)
                 self.told_at[pod_uid] = self.now
-            case CreatePod(name, manifest):
-                self._create(name, manifest)
+            case CreatePod(name, manifest, announcement):
+                if self._create(name, manifest):
+                    self.starts.append(announcement)
             case DeletePod(name, uid):
                 assert _owned(self.pods[name]), "a Pod of somebody else is never deleted"
                 assert self.pods[name]["metadata"]["uid"] == uid
@@ -276,15 +278,15 @@ class World:
             case FetchWarnings():
                 gathered["warnings"] = self.warnings
 
-    def _create(self, name: str, manifest: JSON) -> None:
+    def _create(self, name: str, manifest: JSON) -> bool:
         if self.refuse is not None:
             self.refusal = Refusal(name, *self.refuse, retry_at=self.now + timedelta(seconds=5))
             self.actions.append(f"refused {name}")
-            return
+            return False
         if name in self.pods:
             self.refusal = Refusal(name, 409, "exists", retry_at=self.now)
             self.actions.append(f"taken {name}")
-            return
+            return False
         self.refusal = None
         pod = copy.deepcopy(manifest)
         pod["metadata"] |= {"namespace": "ns", "uid": f"pod-{len(self.actions)}"}
@@ -292,6 +294,7 @@ class World:
         self.pods[name] = pod
         self.actions.append(f"create {name}")
         self.most_live = max(self.most_live, len(self.live_pods()))
+        return True
 
     # What can be read off
 

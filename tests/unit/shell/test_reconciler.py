@@ -251,6 +251,7 @@ async def test_a_pod_that_cannot_be_is_told_at_once(cluster: FakeCluster, proces
     assert cluster.status()["failure"]["reason"] == Reason.POD_REJECTED
     assert "Unsupported value" in cluster.status()["failure"]["message"]
     assert len(cluster.asked("POST")) == 1
+    assert [event["reason"] for event in cluster.events] == [Reason.POD_REJECTED]
 
 
 async def test_a_conflict_without_a_pod_of_that_name_is_tried_again_after_a_pause(
