@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from imagebuild_operator.api.v1alpha1 import Resources
 from imagebuild_operator.core.durations import parse_duration
-from imagebuild_operator.pod.support import NEVER_ALLOWED
+from imagebuild_operator.pod.reserved_flags import NEVER_ALLOWED
 
 # A variable that is empty counts as absent, so "not at all" needs a word of its own.
 NEVER: Final = "never"

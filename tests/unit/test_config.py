@@ -13,8 +13,8 @@ from imagebuild_operator.config import (
     load_settings,
     variable,
 )
+from imagebuild_operator.pod.reserved_flags import NEVER_ALLOWED
 from imagebuild_operator.pod.settings import Proxy
-from imagebuild_operator.pod.support import NEVER_ALLOWED
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 REQUIRED = {"IMAGEBUILD_OPERATOR_IMAGE": "ghcr.io/example/imagebuild-operator:0.1.0"}

@@ -13,7 +13,7 @@ from imagebuild_operator.api import crd, names, v1alpha1
 from imagebuild_operator.core import decisions, inputs, observe, queueing, retry
 from imagebuild_operator.core.retry import FailureClass
 from imagebuild_operator.pod.executors import FLAGS
-from imagebuild_operator.pod.support import NEVER_ALLOWED
+from imagebuild_operator.pod.reserved_flags import NEVER_ALLOWED
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES: Final = sorted(

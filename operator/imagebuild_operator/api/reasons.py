@@ -153,8 +153,8 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
     Reason.ARGUMENT_NOT_ALLOWED: ReasonDoc(
         "`spec.executor.extraArgs` has an argument that the platform team has not allowed. There was no Pod.",
         "user or platform team",
-        "Take it out, or have it added to `executor.allowedArguments`; then change the spec or set "
-        "`imagebuild.dev/requestedAt`.",
+        "Take it out and set the field that the message names, or, where it can be allowed, have it added to "
+        "`executor.allowedArguments`; then change the spec or set `imagebuild.dev/requestedAt`.",
     ),
     Reason.SOURCE_UNREACHABLE: ReasonDoc(
         "The server that has the source does not answer, or answers with an error of its own.",

@@ -13,27 +13,8 @@ from imagebuild_operator.api.v1alpha1 import ImageBuildSpec
 from imagebuild_operator.pod.arguments import executor_of, image_of
 from imagebuild_operator.pod.build_options import uses_cache
 from imagebuild_operator.pod.executors import FLAGS, Executor, written
+from imagebuild_operator.pod.reserved_flags import FIELD_OF, HARMFUL, NEVER_ALLOWED, OF_THE_OPERATOR
 from imagebuild_operator.pod.settings import PodSettings
-
-# Flags that no setting can allow. What the operator sets itself, or has a field for:
-_OF_THE_OPERATOR: Final = frozenset(
-    {
-        *("annotation", "build-arg", "context", "context-sub-path", "bucket", "credential-helpers", "destination"),
-        *("cache", "cache-copy-layers", "cache-dir", "cache-repo", "cache-run-layers", "cache-ttl"),
-        *("compressed-caching", "compression", "digest-file", "dockerfile", "image-download-retry", "label"),
-        *("insecure-registry", "log-format", "no-push", "no-push-cache", "push-retry", "registry-map", "reproducible"),
-        *("secret", "skip-default-registry-fallback", "skip-push-permission-check", "skip-tls-verify-registry"),
-        *("snapshot-mode", "target", "verbosity"),
-    }
-)
-# What would let a build succeed that pushed nothing, or break the Pod it runs in:
-_HARMFUL: Final = frozenset(
-    {
-        *("cleanup", "dryrun", "force", "help", "image-name-tag-with-digest-file", "image-name-with-digest-file"),
-        *("kaniko-dir", "oci-layout-path", "pre-cleanup", "push-ignore-immutable-tag-errors", "tar-path"),
-    }
-)
-NEVER_ALLOWED: Final = _OF_THE_OPERATOR | _HARMFUL
 
 
 @dataclass(frozen=True)
@@ -64,21 +45,31 @@ def _not_allowed(spec: ImageBuildSpec, settings: PodSettings) -> Refusal | None:
     refused = next((argument for argument in _extra(spec) if flag_of(argument) not in allowed), None)
     if refused is None:
         return None
-    listed = ", ".join(f"--{flag}" for flag in sorted(allowed)) or "none"
-    return Refusal(
-        Reason.ARGUMENT_NOT_ALLOWED,
-        f"spec.executor.extraArgs: --{flag_of(refused)} is not among the arguments that the platform team allows "
-        f"({listed}).",
+    why, hint = _why_not(flag_of(refused), allowed)
+    return Refusal(Reason.ARGUMENT_NOT_ALLOWED, f"spec.executor.extraArgs: --{flag_of(refused)} {why}.", hint)
+
+
+def _why_not(flag: str, allowed: set[str]) -> tuple[str, str]:
+    """The reason and the hint, which sends people to the platform team only where that can help."""
+    if flag in FIELD_OF:
+        return f"can never be allowed: {FIELD_OF[flag]} stands for it", f"Take it out, and set {FIELD_OF[flag]}."
+    if flag in OF_THE_OPERATOR:
+        return "can never be allowed: the operator sets it itself", "Take it out."
+    if flag in HARMFUL:
+        return "can never be allowed: a build could succeed without a push, or break its own Pod", "Take it out."
+    listed = ", ".join(f"--{name}" for name in sorted(allowed)) or "none"
+    return (
+        f"is not among the arguments that the platform team allows ({listed})",
         "Take it out, or ask the platform team to add it to executor.allowedArguments.",
     )
 
 
 def _not_known(spec: ImageBuildSpec, settings: PodSettings) -> Refusal | None:
     executor = executor_of(spec, settings)
-    missing = next(((field, flag) for field, flag in _asked_for(spec) if not executor.knows(flag)), None)
-    if missing is None:
+    flag = next((flag for flag in _asked_for(spec) if not executor.knows(flag)), None)
+    if flag is None:
         return None
-    field, flag = missing
+    field = FIELD_OF.get(flag, "spec.executor.extraArgs")
     return Refusal(
         Reason.EXECUTOR_UNSUPPORTED,
         f"{field} needs the flag --{flag}, which the executor {image_of(spec, settings)} ({executor}) does not have; "
@@ -100,39 +91,39 @@ def _hint(executor: Executor, field: str) -> str:
 
 _Asked = Callable[[ImageBuildSpec], object]
 
-# Field, flag, and whether the spec uses the field.
-_FIELDS: Final[tuple[tuple[str, str, _Asked], ...]] = (
-    ("spec.target", "target", lambda spec: spec.target),
-    ("spec.secrets", "secret", lambda spec: spec.secrets),
-    ("spec.output.labels", "label", lambda spec: spec.output.labels),
-    ("spec.output.annotations", "annotation", lambda spec: spec.output.annotations),
-    ("spec.output.compression", "compression", lambda spec: spec.output.compression),
-    ("spec.output.reproducible", "reproducible", lambda spec: spec.output.reproducible),
-    ("spec.output.push", "no-push", lambda spec: spec.output.push is False),
-    ("spec.output.push", "no-push-cache", lambda spec: spec.output.push is False and uses_cache(spec.cache)),
-    ("spec.output.pushRetries", "push-retry", lambda spec: spec.output.push_retries),
-    ("spec.output.skipPushCheck", "skip-push-permission-check", lambda spec: spec.output.skip_push_check),
-    ("spec.executor.snapshotMode", "snapshot-mode", lambda spec: spec.executor and spec.executor.snapshot_mode),
+# The flag, and whether the spec uses its field.
+_OPTIONS: Final[tuple[tuple[str, _Asked], ...]] = (
+    ("target", lambda spec: spec.target),
+    ("secret", lambda spec: spec.secrets),
+    ("label", lambda spec: spec.output.labels),
+    ("annotation", lambda spec: spec.output.annotations),
+    ("compression", lambda spec: spec.output.compression),
+    ("reproducible", lambda spec: spec.output.reproducible),
+    ("no-push", lambda spec: spec.output.push is False),
+    ("no-push-cache", lambda spec: spec.output.push is False and uses_cache(spec.cache)),
+    ("push-retry", lambda spec: spec.output.push_retries),
+    ("skip-push-permission-check", lambda spec: spec.output.skip_push_check),
+    ("snapshot-mode", lambda spec: spec.executor and spec.executor.snapshot_mode),
 )
-_CACHE_FIELDS: Final = (
-    ("spec.cache.ttl", "cache-ttl", "ttl"),
-    ("spec.cache.copyLayers", "cache-copy-layers", "copy_layers"),
-    ("spec.cache.runLayers", "cache-run-layers", "run_layers"),
-    ("spec.cache.baseImages", "cache-dir", "base_images"),
+_CACHE_OPTIONS: Final = (
+    ("cache-ttl", "ttl"),
+    ("cache-copy-layers", "copy_layers"),
+    ("cache-run-layers", "run_layers"),
+    ("cache-dir", "base_images"),
 )
 
 
-def _asked_for(spec: ImageBuildSpec) -> Iterator[tuple[str, str]]:
-    """The flags that follow from what the user wrote, each with its field."""
-    yield from ((field, flag) for field, flag, asked in _FIELDS if asked(spec))
+def _asked_for(spec: ImageBuildSpec) -> Iterator[str]:
+    """The flags that follow from what the user wrote."""
+    yield from (flag for flag, asked in _OPTIONS if asked(spec))
     if uses_cache(spec.cache):
-        yield "spec.cache", "cache"
-        yield from ((field, flag) for field, flag, name in _CACHE_FIELDS if getattr(spec.cache, name) is not None)
+        yield "cache"
+        yield from (flag for flag, name in _CACHE_OPTIONS if getattr(spec.cache, name) is not None)
     registries = spec.registries
     if registries is not None and registries.mirrors:
-        yield "spec.registries.mirrors", "registry-map"
+        yield "registry-map"
         if any(mirror.fallback is False for mirror in registries.mirrors):
-            yield "spec.registries.mirrors", "skip-default-registry-fallback"
+            yield "skip-default-registry-fallback"
     if registries is not None and registries.insecure:
-        yield "spec.registries.insecure", "insecure-registry"
-    yield from (("spec.executor.extraArgs", flag_of(argument)) for argument in _extra(spec))
+        yield "insecure-registry"
+    yield from (flag_of(argument) for argument in _extra(spec))

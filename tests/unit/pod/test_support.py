@@ -1,15 +1,17 @@
 """What is refused before there is a Pod: what the executor lacks, and what the platform team has not allowed."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from imagebuild_operator.api.names import Reason
+from imagebuild_operator.api.v1alpha1 import ImageBuildSpec
 from imagebuild_operator.pod import executors, support
 from imagebuild_operator.pod.arguments import build_arguments
 from imagebuild_operator.pod.executors import Executor
+from imagebuild_operator.pod.reserved_flags import FIELD_OF, NEVER_ALLOWED
 from imagebuild_operator.pod.settings import Proxy
-from imagebuild_operator.pod.support import NEVER_ALLOWED, Refusal, flag_of, refusal
+from imagebuild_operator.pod.support import Refusal, flag_of, refusal
 from tests.unit.pod.specs import IMAGE, Json, settings_of, spec_of
 
 NEWEST = Executor("osscontainertools", None)
@@ -167,9 +169,8 @@ def test_none_is_allowed_by_default() -> None:
     [
         (["--single-snapshot"], None),
         (["--single-snapshot=false", "--use-new-run"], None),
-        (["--use-new-run", "--force"], "--force is not among"),
+        (["--use-new-run", "--brand-new"], "--brand-new is not among"),
         (["--single-snapshots"], "--single-snapshots is not among"),
-        (["--destination=evil.example.com/x:1"], "--destination is not among"),
     ],
 )
 def test_only_what_is_listed_is_taken(extra: list[str], told: str | None) -> None:
@@ -180,7 +181,36 @@ def test_only_what_is_listed_is_taken(extra: list[str], told: str | None) -> Non
 
 def test_what_can_never_be_allowed_is_not_even_when_it_is_listed() -> None:
     for flag in NEVER_ALLOWED:
-        assert refused({"extraArgs": [f"--{flag}"]}, allowed=(f"--{flag}",)) is not None
+        found = refused({"extraArgs": [f"--{flag}"]}, allowed=(f"--{flag}",))
+        assert found is not None
+        assert found.message.startswith(f"spec.executor.extraArgs: --{flag} can never be allowed: ")
+        assert "platform team" not in found.hint
+
+
+@pytest.mark.parametrize(
+    ("argument", "why", "hint"),
+    [
+        (
+            "--destination=a.example.com/x:1",
+            "spec.output.images stands for it",
+            "Take it out, and set spec.output.images.",
+        ),
+        ("--log-format=json", "the operator sets it itself", "Take it out."),
+        ("--force", "a build could succeed without a push, or break its own Pod", "Take it out."),
+    ],
+)
+def test_what_to_do_in_place_of_an_argument_that_can_never_be_allowed(argument: str, why: str, hint: str) -> None:
+    found = refused({"extraArgs": [argument]})
+    assert found is not None
+    assert (found.message.rpartition(": ")[2], found.hint) == (f"{why}.", hint)
+
+
+def test_the_fields_that_stand_for_flags_exist() -> None:
+    for path in " or ".join(FIELD_OF.values()).split(" or "):
+        model: Any = ImageBuildSpec
+        for name in path.split(".")[1:]:
+            fields = {field.alias or own: field.annotation for own, field in model.model_fields.items()}
+            model = next((kind for kind in get_args(fields[name]) if hasattr(kind, "model_fields")), fields[name])
 
 
 def test_an_argument_that_is_allowed_must_still_be_known() -> None:
