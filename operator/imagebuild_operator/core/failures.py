@@ -93,6 +93,18 @@ def _pod_reason(*reasons: str) -> Callable[[Evidence], bool]:
     return lambda evidence: evidence.pod.reason in reasons
 
 
+def _explain_timeout(evidence: Evidence) -> Explanation:
+    """Which part took the time. The kubelet may end the Pod before it tells how a container of it ended."""
+    prepare, build = evidence.pod.prepare, evidence.pod.build
+    if prepare is not None and prepare.started and prepare.exit_code != 0 and not (build and build.started):
+        return Explanation(
+            "The source was still being fetched when spec.timeout was over.",
+            "Raise spec.timeout, or fetch less: a smaller archive or image, no submodules or LFS files that the build "
+            "can do without.",
+        )
+    return Explanation("The build did not end within spec.timeout.", "Raise spec.timeout.")
+
+
 def _out_of_memory(evidence: Evidence) -> bool:
     """The kernel may kill git alone, which only the init container itself can tell."""
     told = evidence.prepare_failure
@@ -181,7 +193,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         Reason.TIMEOUT,
         _pod_reason("DeadlineExceeded"),
-        lambda _: Explanation("The build did not end within spec.timeout.", "Raise spec.timeout."),
+        _explain_timeout,
     ),
     Cause(
         Reason.EVICTED,

@@ -101,6 +101,26 @@ def test_what_the_pod_says_is_weighed_in_order(fields: dict[str, Any], reason: R
     assert explain(Evidence(pod(**fields)))[0] is reason
 
 
+@pytest.mark.parametrize(
+    ("containers", "fetching"),
+    [
+        ({"prepare": terminated(143)}, True),
+        ({"prepare": {"running": {}}}, True),
+        ({"prepare": {"running": {}}, "build": {"waiting": {"reason": "PodInitializing"}}}, True),
+        ({"prepare": terminated(0), "build": {"waiting": {"reason": "PodInitializing"}}}, False),
+        ({"prepare": terminated(0), "build": terminated(137)}, False),
+        ({"prepare": {"waiting": {"reason": "PodInitializing"}}}, False),
+        ({"build": terminated(137)}, False),
+        ({}, False),
+    ],
+)
+def test_a_timeout_says_what_took_the_time(containers: dict[str, Any], fetching: bool) -> None:
+    reason, explanation = explain(Evidence(pod(reason="DeadlineExceeded", **containers)))
+    assert reason is Reason.TIMEOUT
+    assert ("still being fetched" in explanation.message, "fetch less" in explanation.hint) == (fetching, fetching)
+    assert explanation.hint.startswith("Raise spec.timeout")
+
+
 def test_a_killed_init_container_asks_for_its_own_memory() -> None:
     _, explanation = explain(Evidence(pod(prepare=terminated(137, reason="OOMKilled"))))
     assert "spec.sourceResources.limits.memory" in explanation.hint
