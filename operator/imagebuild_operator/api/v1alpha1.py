@@ -152,11 +152,12 @@ class ImageBuildSpec(Model):
         Annotated[str, StringConstraints(min_length=1, max_length=63), Field(json_schema_extra=LABEL_VALUE)] | None
     ) = Field(
         default=None,
-        description="Builds of one group in this namespace run one after another, e.g. all that push to the same tag.",
+        description="Builds of one group in this namespace run one at a time, e.g. all that push to the same tag. "
+        "concurrencyPolicy says what a new one does to the older ones. Default: no group.",
     )
     concurrency_policy: ConcurrencyPolicy | None = Field(
         default=None,
-        description="Queue: a build of the group waits for the older ones. Replace: it cancels them, waiting or "
+        description="Queue: a build of concurrencyGroup waits for the older ones. Replace: it cancels them, waiting or "
         "running, and starts when their Pods are gone. Default: Queue.",
     )
     suspend: bool | None = Field(
