@@ -182,13 +182,17 @@ def _run_image(cluster: ClusterHandle, image: str) -> None:
 NEXT: Final = """
 Try next:
   export KUBECONFIG={kubeconfig} PATH={bin}:$PATH
-  kubectl get imb -n {namespace} -o wide
-  kubectl describe imagebuild {name} -n {namespace}
+  kubectl config set-context --current --namespace {namespace}
+  kubectl get imb -o wide
+  kubectl describe imagebuild {name}
   kubectl explain imagebuild.spec.source.git
-  kubectl annotate imagebuild {name} -n {namespace} --overwrite imagebuild.dev/requestedAt="$(date +%s)"
+  kubectl annotate imagebuild {name} --overwrite imagebuild.dev/requestedAt="$(date +%s)"
   kubectl logs -f deployment/{release} -n {system}
 
-`make demo` again asks for a new run; `make demo-down` removes everything."""
+{tutorial} goes on from here: a build of your own, changed, broken and mended.
+`make demo` again asks for a new run; `make demo-down` removes everything but the logs."""
+TUTORIAL: Final = "docs/tutorial.md"
+OPERATOR_LOG: Final = "operator.log"
 
 
 def up() -> None:
@@ -218,13 +222,19 @@ def up() -> None:
             name=NAME,
             release=installation.RELEASE,
             system=installation.NAMESPACE,
+            tutorial=TUTORIAL,
         )
     )
 
 
 def down() -> None:
-    """Remove everything."""
-    print("removed; the logs are kept in .cluster/logs" if lifecycle.down() else "nothing was running")
+    """Remove everything; the operator's log goes with its Pod, so it is put to the others first."""
+    cluster, kept = lifecycle.running_handle(), ""
+    if cluster is not None:
+        cluster.paths.logs.mkdir(parents=True, exist_ok=True)
+        (cluster.paths.logs / OPERATOR_LOG).write_text(installation.operator_log(cluster, lines=-1))
+        kept = f", the operator's in {OPERATOR_LOG}"
+    print(f"removed; the logs are kept in .cluster/logs{kept}" if lifecycle.down() else "nothing was running")
 
 
 def main() -> int:

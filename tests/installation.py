@@ -186,7 +186,7 @@ def prepare_namespace(cluster: ClusterHandle, name: str, **labels: str) -> None:
 
 
 def operator_log(cluster: ClusterHandle, lines: int = 60) -> str:
-    """The end of the operator's log, for messages of failures."""
+    """The end of the operator's log, for messages of failures; all of it with -1 lines."""
     try:
         return cluster.kubectl("logs", f"deployment/{RELEASE}", "-n", NAMESPACE, f"--tail={lines}")
     except (ClusterError, subprocess.SubprocessError) as error:
