@@ -6,7 +6,8 @@ import pytest
 
 from tests.cluster import sshserver
 from tests.cluster.packages import install
-from tests.unit.prepare.git_server import GitServer, Remote, serving
+from tests.unit.prepare.git_server import GitServer, Remote
+from tests.unit.prepare.loopback import serving
 
 
 @pytest.fixture

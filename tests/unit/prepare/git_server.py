@@ -4,14 +4,12 @@ import base64
 import io
 import os
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from tests.cluster import lfs
+from tests.unit.prepare.loopback import Answer, reply
 
 
 def git(folder: Path, *arguments: str, given: bytes | None = None) -> str:
@@ -66,9 +64,6 @@ class Remote:
         git(self.work, "update-index", "--add", "--cacheinfo", f"160000,{commit},{path}")
         (self.work / path).mkdir(parents=True, exist_ok=True)
         return self.commit({})
-
-
-Answer = Callable[[BaseHTTPRequestHandler], bool]
 
 
 @dataclass
@@ -129,17 +124,6 @@ def _pass_on(request: BaseHTTPRequestHandler, output: bytes) -> None:
     reply(request, int(headers.pop("Status", "200").split()[0]), content, headers)
 
 
-def reply(
-    request: BaseHTTPRequestHandler, status: int, content: bytes = b"", headers: dict[str, str] | None = None
-) -> None:
-    request.send_response(status)
-    for name, value in (headers or {}).items():
-        request.send_header(name, value)
-    request.send_header("Content-Length", str(len(content)))
-    request.end_headers()
-    request.wfile.write(content)
-
-
 def asks_for(username: str, password: str) -> Answer:
     """Refuses whoever does not log in so."""
     wanted = "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
@@ -169,29 +153,3 @@ def redirects_to(other: GitServer) -> Answer:
         return True
 
     return answer
-
-
-@contextmanager
-def serving(server: GitServer) -> Iterator[GitServer]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            server.handle(self)
-
-        def do_POST(self) -> None:
-            server.handle(self)
-
-        def log_message(self, *arguments: object) -> None:
-            """Nothing: the tests look at what was seen instead."""
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.port = http.server_address[1]
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield server
-    finally:
-        http.shutdown()
-        http.server_close()
-        thread.join()

@@ -4,17 +4,14 @@ import gzip
 import hashlib
 import io
 import json
-import ssl
 import tarfile
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.unit.prepare.git_server import Answer, reply
+from tests.unit.prepare.loopback import Answer, reply
 
 JSON = dict[str, Any]
 
@@ -126,35 +123,3 @@ class TokenServer:
             reply(request, 401)
             return
         reply(request, 200, json.dumps({"access_token": self.token}).encode())
-
-
-@contextmanager
-def serving(server: RegistryServer, certificate: ssl.SSLContext | None = None) -> Iterator[RegistryServer]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
-            server.handle(self)
-
-        def do_POST(self) -> None:
-            server.handle(self)
-
-        def log_message(self, *arguments: object) -> None:
-            """Nothing: the tests look at what was seen instead."""
-
-    class Quiet(ThreadingHTTPServer):
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            """Clients that do not trust it, or speak something else, are part of the tests."""
-
-    http = Quiet(("127.0.0.1", 0), Handler)
-    if certificate is not None:
-        http.socket = certificate.wrap_socket(http.socket, server_side=True)
-    server.port = http.server_address[1]
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield server
-    finally:
-        http.shutdown()
-        http.server_close()
-        thread.join()

@@ -16,15 +16,8 @@ from imagebuild_operator.prepare.__main__ import carry_out
 from imagebuild_operator.prepare.git_client import GitClient
 from imagebuild_operator.prepare.result import Failure, Prepared
 from tests.unit.prepare.fetching import Fetch, write_login
-from tests.unit.prepare.git_server import (
-    GitServer,
-    Remote,
-    answers,
-    asks_for,
-    git,
-    redirects_to,
-    serving,
-)
+from tests.unit.prepare.git_server import GitServer, Remote, answers, asks_for, git, redirects_to
+from tests.unit.prepare.loopback import serving
 
 PASSWORD = "pa$$ word'\"\\%41"
 

@@ -8,7 +8,8 @@ import pytest
 from imagebuild_operator.api.names import Reason
 from tests.cluster import lfs
 from tests.unit.prepare.fetching import Fetch, write_login
-from tests.unit.prepare.git_server import Answer, GitServer, Remote, answers, asks_for, serving
+from tests.unit.prepare.git_server import GitServer, Remote, answers, asks_for
+from tests.unit.prepare.loopback import Answer, serving
 
 pytestmark = pytest.mark.usefixtures("git_tools")
 

@@ -17,7 +17,8 @@ from tests.cluster import lfs
 from tests.cluster.process import spawn, wait_ready
 from tests.cluster.sshserver import SshServer, greets, make_key, public_key
 from tests.unit.prepare.fetching import Fetch
-from tests.unit.prepare.git_server import GitServer, Remote, asks_for, git, serving
+from tests.unit.prepare.git_server import GitServer, Remote, asks_for, git
+from tests.unit.prepare.loopback import serving
 
 HOST = "127.0.0.1"
 

@@ -10,7 +10,8 @@ from imagebuild_operator.prepare.git_remote import host_of, resolved, server_of,
 from imagebuild_operator.prepare.result import Prepared
 from tests.cluster import lfs
 from tests.unit.prepare.fetching import Fetch, write_login
-from tests.unit.prepare.git_server import GitServer, Remote, asks_for, git, serving
+from tests.unit.prepare.git_server import GitServer, Remote, asks_for, git
+from tests.unit.prepare.loopback import serving
 
 
 @pytest.fixture

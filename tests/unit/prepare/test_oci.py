@@ -27,17 +27,9 @@ from imagebuild_operator.prepare.registry_client import MANIFEST_BYTES
 from imagebuild_operator.prepare.registry_login import TOKEN_BYTES
 from imagebuild_operator.prepare.result import Failure, Prepared, PrepareError
 from tests.cluster.certificates import Authority
-from tests.unit.prepare.git_server import Answer, answers, asks_for, reply
-from tests.unit.prepare.registry_server import (
-    OCI_INDEX,
-    TITLE,
-    UNPACK,
-    RegistryServer,
-    TokenServer,
-    digest_of,
-    serving,
-    tar,
-)
+from tests.unit.prepare.git_server import answers, asks_for
+from tests.unit.prepare.loopback import Answer, reply, serving
+from tests.unit.prepare.registry_server import OCI_INDEX, TITLE, UNPACK, RegistryServer, TokenServer, digest_of, tar
 from tests.unit.prepare.test_certificates import pair
 
 USER, PASSWORD = "robot", "pa$$ word:'\"\\%41"
