@@ -1,15 +1,25 @@
 """Our CRD on an API server that has no Helm: installed, and really served."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from imagebuild_operator.api import names
+from tests.cluster import local_plane
 from tests.cluster.errors import ClusterError
 from tests.cluster.handle import ApiHandle
 from tests.cluster.process import wait_until
 
 CRD: Final = Path(__file__).resolve().parents[1] / "crds" / "imagebuilds.yaml"
+
+
+@contextmanager
+def control_plane() -> Iterator[ApiHandle]:
+    """An API server that serves ImageBuilds while the block runs; there are no controllers and no kubelet."""
+    with local_plane.control_plane() as handle:
+        install(handle)
+        yield handle
 
 
 def install(plane: ApiHandle, file: Path = CRD) -> None:

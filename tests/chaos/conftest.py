@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests import crd
-from tests.cluster import local_plane
 from tests.cluster.handle import ApiHandle
 
 FIGURES = pytest.StashKey[list[str]]()
@@ -33,8 +32,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.fixture(scope="module")
 def plane() -> Iterator[ApiHandle]:
     """The API server; there are no controllers, no scheduler and no kubelet but ours."""
-    with local_plane.control_plane() as handle:
-        crd.install(handle)
+    with crd.control_plane() as handle:
         yield handle
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests import crd
-from tests.cluster import local_plane
 from tests.cluster.handle import ApiHandle
 from tests.integration.imagebuilds import ImageBuilds
 
@@ -14,8 +13,7 @@ from tests.integration.imagebuilds import ImageBuilds
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[ApiHandle]:
     """The API server; there are no controllers and no kubelet, so Pods stay as they are written."""
-    with local_plane.control_plane() as handle:
-        crd.install(handle)
+    with crd.control_plane() as handle:
         yield handle
 
 
