@@ -11,6 +11,31 @@ Json = dict[str, Any]
 IMAGE = "registry.example.com/shop/web:1.4.2"
 GIT: Json = {"git": {"url": "https://git.example.com/acme/web.git", "revision": "main"}}
 INLINE: Json = {"inline": {"files": [{"path": "Dockerfile", "content": "FROM scratch\n"}]}}
+# Every field that becomes an argument, but for those that would take another one away.
+EVERY_OPTION: Json = {
+    "target": "runtime",
+    "buildArgs": [{"name": "VERSION", "value": "1"}],
+    "secrets": [{"id": "npm", "secretKeyRef": {"name": "npm", "key": "token"}}],
+    "output": {
+        "images": [IMAGE],
+        "labels": {"team": "shop"},
+        "annotations": {"team": "shop"},
+        "compression": "zstd",
+        "reproducible": True,
+        "skipPushCheck": True,
+    },
+    "registries": {
+        "mirrors": [{"registry": "quay.io", "endpoints": ["mirror.example.com"], "fallback": False}],
+        "insecure": ["registry.local:5000"],
+    },
+    "cache": {
+        "repository": "r.example.com/cache",
+        "ttl": "24h",
+        "copyLayers": True,
+        "runLayers": True,
+        "baseImages": {"persistentVolumeClaim": {"claimName": "base-images"}},
+    },
+}
 BUILD = BuildIdentity(name="web", namespace="shop", uid="7d9f")
 
 

@@ -7,33 +7,9 @@ import pytest
 from imagebuild_operator.pod.arguments import build_arguments, escaped, executor_of
 from imagebuild_operator.pod.executors import ALL, FLAGS, Executor, parse_version, version_of_image
 from imagebuild_operator.pod.settings import Proxy
-from tests.unit.pod.specs import GIT, IMAGE, expanded, settings_of, spec_of
+from tests.unit.pod.specs import EVERY_OPTION, GIT, IMAGE, expanded, settings_of, spec_of
 
 NEWEST = Executor("osscontainertools", (1, 28, 3))
-EVERY_OPTION: dict[str, Any] = {
-    "target": "runtime",
-    "buildArgs": [{"name": "VERSION", "value": "1"}],
-    "secrets": [{"id": "npm", "secretKeyRef": {"name": "npm", "key": "token"}}],
-    "output": {
-        "images": [IMAGE],
-        "labels": {"team": "shop"},
-        "annotations": {"team": "shop"},
-        "compression": "zstd",
-        "reproducible": True,
-        "skipPushCheck": True,
-    },
-    "registries": {
-        "mirrors": [{"registry": "quay.io", "endpoints": ["mirror.example.com"], "fallback": False}],
-        "insecure": ["registry.local:5000"],
-    },
-    "cache": {
-        "repository": "r.example.com/cache",
-        "ttl": "24h",
-        "copyLayers": True,
-        "runLayers": True,
-        "baseImages": {"persistentVolumeClaim": {"claimName": "base-images"}},
-    },
-}
 # What EVERY_OPTION cannot ask for, or nobody asks for but with extraArgs.
 BUILD_ONLY = {"no-push", "no-push-cache"}
 EXTRA = {

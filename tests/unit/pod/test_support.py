@@ -12,36 +12,15 @@ from imagebuild_operator.pod.executors import Executor
 from imagebuild_operator.pod.reserved_flags import FIELD_OF, NEVER_ALLOWED
 from imagebuild_operator.pod.settings import Proxy
 from imagebuild_operator.pod.support import Refusal, flag_of, refusal
-from tests.unit.pod.specs import IMAGE, Json, settings_of, spec_of
+from tests.unit.pod.specs import EVERY_OPTION, IMAGE, Json, settings_of, spec_of
 
 NEWEST = Executor("osscontainertools", None)
 SECRETS: Json = {"secrets": [{"id": "npm", "secretKeyRef": {"name": "npm", "key": "token"}}]}
 ANNOTATIONS: Json = {"output": {"images": [IMAGE], "annotations": {"a": "b"}}}
+# With no push, which leaves the destination out, and gzip, whose image format the operator does not choose.
 EVERYTHING: Json = {
-    "target": "runtime",
-    "buildArgs": [{"name": "A", "value": "1"}],
-    **SECRETS,
-    "output": {
-        "images": [IMAGE],
-        "labels": {"a": "b"},
-        "annotations": {"a": "b"},
-        "compression": "gzip",
-        "reproducible": True,
-        "push": False,
-        "pushRetries": 3,
-        "skipPushCheck": True,
-    },
-    "registries": {
-        "mirrors": [{"registry": "quay.io", "endpoints": ["mirror.example.com"], "fallback": False}],
-        "insecure": ["registry.local:5000"],
-    },
-    "cache": {
-        "repository": "r.example.com/cache",
-        "ttl": "24h",
-        "copyLayers": True,
-        "runLayers": True,
-        "baseImages": {"persistentVolumeClaim": {"claimName": "warm"}},
-    },
+    **EVERY_OPTION,
+    "output": {**EVERY_OPTION["output"], "compression": "gzip", "push": False, "pushRetries": 3},
 }
 
 
