@@ -15,11 +15,11 @@ import pytest
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.pod.plan import VARIABLE, CertificatesPlan, Plan
+from imagebuild_operator.pod.prepared import Prepared, PrepareFailure
 from imagebuild_operator.pod.source_plans import AzureBlobPlan, GcsPlan, S3Plan, SourceSecret
 from imagebuild_operator.prepare import objects
 from imagebuild_operator.prepare.__main__ import carry_out
 from imagebuild_operator.prepare.archive import Limits
-from imagebuild_operator.prepare.result import Failure, Prepared
 from tests.cluster import settings
 from tests.cluster.certificates import Authority
 from tests.cluster.object_stores import BUCKET, ObjectStores, Ports
@@ -115,12 +115,12 @@ class Init:
             certificates=certificates if trusting else None,
         )
 
-    def fetch(self, source: S3Plan | GcsPlan | AzureBlobPlan, *, trusting: bool = True) -> Prepared | Failure:
+    def fetch(self, source: S3Plan | GcsPlan | AzureBlobPlan, *, trusting: bool = True) -> Prepared | PrepareFailure:
         return carry_out(self.plan(source, trusting=trusting))
 
-    def failure(self, source: S3Plan | GcsPlan | AzureBlobPlan, *, trusting: bool = True) -> Failure:
+    def failure(self, source: S3Plan | GcsPlan | AzureBlobPlan, *, trusting: bool = True) -> PrepareFailure:
         result = self.fetch(source, trusting=trusting)
-        assert isinstance(result, Failure), result
+        assert isinstance(result, PrepareFailure), result
         for secret in (settings.S3_SECRET, settings.AZURE_KEY, "sig=", 'private_key":'):
             assert secret not in result.message + result.hint
         return result

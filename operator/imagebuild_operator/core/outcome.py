@@ -9,13 +9,11 @@ from imagebuild_operator.api.v1alpha1 import BuiltSource, Failure
 from imagebuild_operator.core.failures import Evidence, Explanation, explain, without_usage
 from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.core.pushes import told
-from imagebuild_operator.pod.prepared import PreparedSource, parse_result
+from imagebuild_operator.pod.prepared import COMMIT_LIMIT, REVISION_LIMIT, Prepared, parse_result
 
 MESSAGE_BYTES: Final = 512
 HINT_BYTES: Final = 256
 LOG_TAIL_BYTES: Final = 2048
-COMMIT_BYTES: Final = 64
-REVISION_BYTES: Final = 256
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -134,17 +132,17 @@ def _message_as_log(pod: PodView) -> str:
 def warnings_of(pod: PodView) -> tuple[str, ...]:
     """What the init container warned of."""
     prepared = parse_result(pod.prepare.message) if pod.prepare is not None else None
-    return tuple(_printable(text, "") for text in prepared.warnings) if isinstance(prepared, PreparedSource) else ()
+    return tuple(_printable(text, "") for text in prepared.warnings) if isinstance(prepared, Prepared) else ()
 
 
 def _source_of(pod: PodView) -> BuiltSource | None:
     if pod.prepare is None:
         return None
     prepared = parse_result(pod.prepare.message)
-    if not isinstance(prepared, PreparedSource) or not (prepared.commit or prepared.revision or prepared.digest):
+    if not isinstance(prepared, Prepared) or not (prepared.commit or prepared.revision or prepared.digest):
         return None
     return BuiltSource(
-        commit=clip(prepared.commit, COMMIT_BYTES) or None,
-        revision=clip(prepared.revision, REVISION_BYTES) or None,
+        commit=clip(prepared.commit, COMMIT_LIMIT) or None,
+        revision=clip(prepared.revision, REVISION_LIMIT) or None,
         digest=prepared.digest if _DIGEST.fullmatch(prepared.digest) else None,
     )

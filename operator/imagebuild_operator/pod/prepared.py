@@ -2,7 +2,7 @@
 
 Success is `{"commit": ..., "revision": ..., "digest": ..., "warnings": [...]}`, the last where there are any;
 failure is `{"reason": ..., "message": ..., "hint": ...}`.
-The writing side is `prepare.result`; this side takes anything, since another program may have written it.
+`prepare.result` writes it; `parse_result` takes anything, since another program may have written it.
 """
 
 import json
@@ -11,6 +11,7 @@ from typing import Final
 
 from imagebuild_operator.api.names import Reason
 
+# In characters, and in the status in bytes of UTF-8.
 COMMIT_LIMIT: Final = 64
 DIGEST_LIMIT: Final = 80
 REVISION_LIMIT: Final = 256
@@ -41,7 +42,7 @@ REASONS: Final = frozenset(
 
 
 @dataclass(frozen=True)
-class PreparedSource:
+class Prepared:
     """Everything is in place; the texts tell what was fetched, and are empty where there is nothing to tell.
 
     `warnings` are sentences about what somebody should look at all the same.
@@ -55,14 +56,14 @@ class PreparedSource:
 
 @dataclass(frozen=True)
 class PrepareFailure:
-    """Something is not, and why; `reason` is one CamelCase word."""
+    """Something is not, and why, in words for the user; `reason` is one of `REASONS`, or another program's word."""
 
     reason: str
     message: str
     hint: str = ""
 
 
-def parse_result(message: str) -> PreparedSource | PrepareFailure | None:
+def parse_result(message: str) -> Prepared | PrepareFailure | None:
     """The meaning of a termination message; None for anything the init container did not write.
 
     Whatever stands there, nothing is raised.
@@ -77,7 +78,7 @@ def parse_result(message: str) -> PreparedSource | PrepareFailure | None:
     if text.get("message"):
         return PrepareFailure(text.get("reason", ""), text["message"], text.get("hint", ""))
     if text.keys() & {"commit", "revision", "digest"}:
-        return PreparedSource(
+        return Prepared(
             text.get("commit", "")[:COMMIT_LIMIT],
             text.get("revision", "")[:REVISION_LIMIT],
             text.get("digest", "")[:DIGEST_LIMIT],

@@ -12,19 +12,15 @@ from types import FrameType
 from typing import Final
 
 from imagebuild_operator.api.names import Reason
+from imagebuild_operator.pod.paths import TERMINATION_MESSAGE
 from imagebuild_operator.pod.plan import VARIABLE, Plan
+from imagebuild_operator.pod.prepared import Prepared, PrepareFailure
 from imagebuild_operator.pod.source_plans import SourcePlan
 from imagebuild_operator.prepare import result
 from imagebuild_operator.prepare.certificates import prepare_certificates, with_system
 from imagebuild_operator.prepare.credentials import read_logins, write_logins
 from imagebuild_operator.prepare.ground import Ground
-from imagebuild_operator.prepare.result import (
-    TERMINATION_MESSAGE,
-    Failure,
-    Prepared,
-    PrepareError,
-    Result,
-)
+from imagebuild_operator.prepare.result import PrepareError, Result
 from imagebuild_operator.prepare.sources import fetcher_of
 from imagebuild_operator.prepare.sub_path import checked_folder
 
@@ -59,11 +55,11 @@ def carry_out(plan: Plan, *, protocols: str = "https") -> Result:
         return _system_failure(error)
     except Exception as error:
         # Its text might hold anything, its type does not.
-        return Failure(Reason.SOURCE_FAILED, f"Preparing the source failed: {type(error).__name__}.")
+        return PrepareFailure(Reason.SOURCE_FAILED, f"Preparing the source failed: {type(error).__name__}.")
 
 
 def main(
-    message_file: Path = TERMINATION_MESSAGE,
+    message_file: Path = Path(TERMINATION_MESSAGE),
     run: Callable[[Plan], Result] = carry_out,
 ) -> int:
     """Read the plan, carry it out, write the termination message; the return value is the exit code."""
@@ -74,14 +70,14 @@ def main(
     try:
         plan = Plan.model_validate_json(os.environ.get(VARIABLE, ""))
     except ValueError:
-        outcome: Result = Failure(
+        outcome: Result = PrepareFailure(
             Reason.SOURCE_FAILED,
             f"The environment variable {VARIABLE} holds no plan that this version of the operator's image understands.",
         )
     else:
         outcome = run(plan)
     result.write(outcome, message_file)
-    if isinstance(outcome, Failure):
+    if isinstance(outcome, PrepareFailure):
         log.error("%s", " ".join(filter(None, (outcome.message, outcome.hint))))
         return 1
     return 0
@@ -100,11 +96,11 @@ def _told(source: SourcePlan, prepared: Prepared) -> str:
     return f"{source.address} at {prepared.commit[:12]}" if prepared.commit else source.address
 
 
-def _system_failure(error: OSError) -> Failure:
+def _system_failure(error: OSError) -> PrepareFailure:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Failure(Reason.OUT_OF_STORAGE, "The node's disk is full.", "Free space on the nodes.")
+        return PrepareFailure(Reason.OUT_OF_STORAGE, "The node's disk is full.", "Free space on the nodes.")
     place = f" ({error.filename})" if isinstance(error.filename, str) else ""
-    return Failure(Reason.SOURCE_FAILED, f"Preparing the source failed: {error.strerror}{place}.")
+    return PrepareFailure(Reason.SOURCE_FAILED, f"Preparing the source failed: {error.strerror}{place}.")
 
 
 def _terminated(_number: int, _frame: FrameType | None) -> None:

@@ -5,10 +5,11 @@ import shutil
 from typing import Final
 
 from imagebuild_operator.api.names import Reason
+from imagebuild_operator.pod.prepared import Prepared
 from imagebuild_operator.pod.source_plans import ConfigMapPlan, VolumePlan
 from imagebuild_operator.prepare.folders import empty
 from imagebuild_operator.prepare.ground import Fetcher, Ground
-from imagebuild_operator.prepare.result import Prepared, PrepareError
+from imagebuild_operator.prepare.result import PrepareError
 
 log = logging.getLogger(__name__)
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
+from imagebuild_operator.pod.prepared import Prepared
 from imagebuild_operator.pod.source_plans import GitPlan
 from imagebuild_operator.prepare.context_links import refuse_links_to_credentials
 from imagebuild_operator.prepare.git_checkout import Pause, checked_out
@@ -16,7 +17,6 @@ from imagebuild_operator.prepare.git_remote import Remote
 from imagebuild_operator.prepare.git_ssh import ssh_command
 from imagebuild_operator.prepare.git_submodules import Submodules
 from imagebuild_operator.prepare.ground import Fetcher, Ground
-from imagebuild_operator.prepare.result import Prepared
 
 _SSH: Final = "ssh"
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from imagebuild_operator.api.names import Reason
+from imagebuild_operator.pod.prepared import Prepared
 from imagebuild_operator.prepare.git_causes import GitCause
 from imagebuild_operator.prepare.git_client import GitClient, GitError
 from imagebuild_operator.prepare.git_errors import explained
 from imagebuild_operator.prepare.git_remote import Remote
 from imagebuild_operator.prepare.patience import patiently
-from imagebuild_operator.prepare.result import Prepared, PrepareError
+from imagebuild_operator.prepare.result import PrepareError
 
 log = logging.getLogger(__name__)
 

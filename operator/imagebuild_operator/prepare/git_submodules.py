@@ -69,7 +69,7 @@ class Submodules:
                     fetch_files(inner, pause=self.pause)
             except PrepareError as error:
                 told = error.failure
-                raise PrepareError(told.reason, f"Submodule {path}: {told.message}", told.hint) from None
+                raise PrepareError(Reason(told.reason), f"Submodule {path}: {told.message}", told.hint) from None
             self.fetch(inner, f"{path}/", level + 1)
             inner.discard()
 

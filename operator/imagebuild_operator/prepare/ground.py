@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imagebuild_operator.pod.plan import RegistrySecret
-from imagebuild_operator.prepare.result import Prepared
+from imagebuild_operator.pod.prepared import Prepared
 
 
 @dataclass(frozen=True)

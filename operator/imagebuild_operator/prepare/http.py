@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from imagebuild_operator.api.names import Reason
+from imagebuild_operator.pod.prepared import Prepared
 from imagebuild_operator.pod.source_plans import HttpPlan
 from imagebuild_operator.prepare.archive import unpack
 from imagebuild_operator.prepare.folders import empty
@@ -12,7 +13,7 @@ from imagebuild_operator.prepare.ground import Fetcher, Ground
 from imagebuild_operator.prepare.http_client import HttpClient
 from imagebuild_operator.prepare.http_login import authorization_of
 from imagebuild_operator.prepare.patience import patiently
-from imagebuild_operator.prepare.result import Prepared, PrepareError
+from imagebuild_operator.prepare.result import PrepareError
 
 log = logging.getLogger(__name__)
 

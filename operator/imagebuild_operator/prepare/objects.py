@@ -14,13 +14,14 @@ from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from imagebuild_operator.api.names import Reason
+from imagebuild_operator.pod.prepared import Prepared
 from imagebuild_operator.pod.source_plans import AzureBlobPlan, GcsPlan, S3Plan
 from imagebuild_operator.prepare.archive import LIMITS, unpack
 from imagebuild_operator.prepare.folders import empty
 from imagebuild_operator.prepare.ground import Fetcher, Ground
 from imagebuild_operator.prepare.object_errors import StorePlan, explained
 from imagebuild_operator.prepare.object_keys import azure_keys, azure_place, gcs_keys, s3_keys, s3_region
-from imagebuild_operator.prepare.result import Prepared, PrepareError
+from imagebuild_operator.prepare.result import PrepareError
 
 if TYPE_CHECKING:
     from obstore.store import AzureConfig, ClientConfig, GCSConfig, ObjectStore, RetryConfig, S3Config

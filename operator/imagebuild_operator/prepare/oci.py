@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from imagebuild_operator.api.names import Reason
+from imagebuild_operator.pod.prepared import Prepared
 from imagebuild_operator.pod.source_plans import OciPlan
 from imagebuild_operator.prepare import oci_manifest
 from imagebuild_operator.prepare.archive import LIMITS, Limits, unpack
@@ -22,7 +23,7 @@ from imagebuild_operator.prepare.oci_login import login_for
 from imagebuild_operator.prepare.oci_manifest import Document, Layer
 from imagebuild_operator.prepare.patience import patiently
 from imagebuild_operator.prepare.registry_client import RegistryClient
-from imagebuild_operator.prepare.result import Prepared, PrepareError
+from imagebuild_operator.prepare.result import PrepareError
 
 log = logging.getLogger(__name__)
 

@@ -1,44 +1,27 @@
 """The end of the init container: its termination message, one JSON object. `pod.prepared` reads it."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from imagebuild_operator.api.names import Reason
-from imagebuild_operator.pod.prepared import COMMIT_LIMIT, DIGEST_LIMIT, REVISION_LIMIT, WARNING_LIMIT, WARNINGS_KEPT
+from imagebuild_operator.pod.prepared import (
+    COMMIT_LIMIT,
+    DIGEST_LIMIT,
+    REVISION_LIMIT,
+    WARNING_LIMIT,
+    WARNINGS_KEPT,
+    Prepared,
+    PrepareFailure,
+)
 
-TERMINATION_MESSAGE: Final = Path("/dev/termination-log")
 # Kubernetes keeps so much of a termination message; a longer one would be cut and no JSON any more.
 MESSAGE_BYTES: Final = 4096
 TEXT_LIMIT: Final = 900
 HINT_LIMIT: Final = 400
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """Everything is in place; the texts tell what was fetched, and are empty where there is nothing to tell.
-
-    `warnings` are sentences about what somebody should look at all the same. `encode` keeps to the bounds of
-    `pod.prepared`.
-    """
-
-    commit: str = ""
-    revision: str = ""
-    digest: str = ""
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Something is not, and why, in words for the user; `reason` is one of `pod.prepared.REASONS`."""
-
-    reason: Reason
-    message: str
-    hint: str = ""
-
-
-Result = Prepared | Failure
+Result = Prepared | PrepareFailure
 
 
 class PrepareError(Exception):
@@ -46,7 +29,7 @@ class PrepareError(Exception):
 
     def __init__(self, reason: Reason, message: str, hint: str = "") -> None:
         super().__init__(message)
-        self.failure = Failure(reason, message, hint)
+        self.failure = PrepareFailure(reason, message, hint)
 
 
 def encode(result: Result) -> str:
@@ -61,9 +44,9 @@ def encode(result: Result) -> str:
             }
             if warnings:
                 members["warnings"] = [_clipped(warning, WARNING_LIMIT) for warning in warnings[:WARNINGS_KEPT]]
-        case Failure(reason, message, hint):
+        case PrepareFailure(reason, message, hint):
             members = {
-                "reason": reason.value,
+                "reason": reason,
                 "message": _clipped(message, TEXT_LIMIT),
                 "hint": _clipped(hint, HINT_LIMIT),
             }

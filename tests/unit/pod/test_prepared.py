@@ -6,18 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagebuild_operator.pod.prepared import PreparedSource, PrepareFailure, parse_result
+from imagebuild_operator.pod.prepared import Prepared, PrepareFailure, parse_result
 
 
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
-        ('{"commit": "abc", "revision": "main"}', PreparedSource("abc", "main")),
-        ('{"commit": "", "revision": ""}', PreparedSource()),
-        ('{"commit": "abc", "new": [1]}', PreparedSource("abc", "")),
-        ('{"commit": "", "warnings": ["a", 5, "", "b"]}', PreparedSource(warnings=("a", "b"))),
-        ('{"commit": "", "warnings": "a"}', PreparedSource()),
-        ('{"commit": "", "warnings": {"a": "b"}}', PreparedSource()),
+        ('{"commit": "abc", "revision": "main"}', Prepared("abc", "main")),
+        ('{"commit": "", "revision": ""}', Prepared()),
+        ('{"commit": "abc", "new": [1]}', Prepared("abc", "")),
+        ('{"commit": "", "warnings": ["a", 5, "", "b"]}', Prepared(warnings=("a", "b"))),
+        ('{"commit": "", "warnings": "a"}', Prepared()),
+        ('{"commit": "", "warnings": {"a": "b"}}', Prepared()),
         ('{"reason": "R", "message": "M", "hint": "H"}', PrepareFailure("R", "M", "H")),
         ('{"message": "M"}', PrepareFailure("", "M", "")),
         ('{"commit": "abc", "message": "M"}', PrepareFailure("", "M", "")),
@@ -38,9 +38,9 @@ def test_messages(message: str, expected: object) -> None:
 
 def test_texts_that_go_into_the_status_are_bounded() -> None:
     result = parse_result(f'{{"commit": "{"c" * 1000}", "revision": "{"r" * 1000}"}}')
-    assert result == PreparedSource("c" * 64, "r" * 256)
+    assert result == Prepared("c" * 64, "r" * 256)
     result = parse_result(json.dumps({"commit": "", "warnings": ["w" * 1000] * 100}))
-    assert result == PreparedSource(warnings=("w" * 300,) * 4)
+    assert result == Prepared(warnings=("w" * 300,) * 4)
 
 
 @given(st.text())

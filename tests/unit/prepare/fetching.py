@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from imagebuild_operator.pod.prepared import Prepared, PrepareFailure
 from imagebuild_operator.pod.source_plans import GitPlan, SourceSecret
 from imagebuild_operator.prepare import git_remote
 from imagebuild_operator.prepare.git import fetch_source, git_client
 from imagebuild_operator.prepare.git_client import GitClient
 from imagebuild_operator.prepare.ground import Ground
-from imagebuild_operator.prepare.result import Failure, Prepared, PrepareError
+from imagebuild_operator.prepare.result import PrepareError
 
 
 @dataclass
@@ -45,7 +46,7 @@ class Fetch:
         with self.client() as client:
             return fetch_source(plan, client, pause=self.pauses.append)
 
-    def failure(self, revision: str | None = None) -> Failure:
+    def failure(self, revision: str | None = None) -> PrepareFailure:
         with pytest.raises(PrepareError) as caught:
             self(revision)
         return caught.value.failure

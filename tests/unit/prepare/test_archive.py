@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from imagebuild_operator.api.names import Reason
+from imagebuild_operator.pod.prepared import PrepareFailure
 from imagebuild_operator.prepare import archive_stream
 from imagebuild_operator.prepare.archive import LIMITS, Limits, unpack
-from imagebuild_operator.prepare.result import Failure, PrepareError
+from imagebuild_operator.prepare.result import PrepareError
 from tests.unit.prepare.tars import TIME, Entry, folder, hard_link, link, tar, tar_gz, tree
 
 ORIGIN = "https://files.example.com/a.tgz"
@@ -43,10 +44,10 @@ class Unpacking:
         unpack(archive, self.target, limits=limits, origin=ORIGIN)
         return tree(self.target)
 
-    def failure(self, *entries: Entry, limits: Limits = LIMITS) -> Failure:
+    def failure(self, *entries: Entry, limits: Limits = LIMITS) -> PrepareFailure:
         return self.failure_of(tar(entries), limits=limits)
 
-    def failure_of(self, content: bytes, limits: Limits = LIMITS) -> Failure:
+    def failure_of(self, content: bytes, limits: Limits = LIMITS) -> PrepareFailure:
         with pytest.raises(PrepareError) as caught:
             self.of(content, limits=limits)
         assert {path.name for path in self.target.parent.iterdir()} == {"secret", "target"}

@@ -12,9 +12,10 @@ from cryptography.x509.oid import NameOID
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.pod.plan import CertificatesPlan, Plan
+from imagebuild_operator.pod.prepared import Prepared, PrepareFailure
 from imagebuild_operator.prepare.__main__ import carry_out
 from imagebuild_operator.prepare.certificates import certificates, prepare_certificates, with_system
-from imagebuild_operator.prepare.result import Failure, Prepared, PrepareError
+from imagebuild_operator.prepare.result import PrepareError
 
 ORIGIN = "ConfigMap company-ca, key ca.crt"
 
@@ -93,5 +94,5 @@ def test_a_plan_with_certificates_only(tmp_path: Path) -> None:
     assert pair("one")[0] in (tmp_path / "target").read_text()
     (tmp_path / "bundle").write_text("nothing")
     result = carry_out(plan)
-    assert isinstance(result, Failure)
+    assert isinstance(result, PrepareFailure)
     assert result.reason == Reason.CA_BUNDLE_INVALID

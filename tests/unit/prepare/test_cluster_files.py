@@ -4,9 +4,9 @@ from pathlib import Path
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.pod.plan import Plan
+from imagebuild_operator.pod.prepared import Prepared, PrepareFailure
 from imagebuild_operator.pod.source_plans import ConfigMapPlan, VolumePlan
 from imagebuild_operator.prepare.__main__ import carry_out
-from imagebuild_operator.prepare.result import Failure, Prepared
 
 
 def mounted(folder: Path, files: dict[str, bytes]) -> Path:
@@ -36,7 +36,7 @@ def test_every_key_becomes_a_plain_file(tmp_path: Path) -> None:
 
 def test_an_empty_config_map(tmp_path: Path) -> None:
     result = carry_out(plan_of(tmp_path, {}))
-    assert isinstance(result, Failure)
+    assert isinstance(result, PrepareFailure)
     assert result.reason == Reason.SOURCE_NOT_FOUND
     assert "ConfigMap site" in result.message
 
@@ -48,7 +48,7 @@ def test_a_folder_of_a_volume(tmp_path: Path) -> None:
     assert carry_out(plan) == Prepared()
     for missing in ("services/other", "file"):
         result = carry_out(plan.model_copy(update={"sub_path": missing}))
-        assert isinstance(result, Failure)
+        assert isinstance(result, PrepareFailure)
         assert result.reason == Reason.SUB_PATH_INVALID
         assert missing in result.message
         assert "PersistentVolumeClaim data" in result.message

@@ -12,11 +12,12 @@ import pytest
 from imagebuild_operator.api.names import Reason, RegistrySecretType
 from imagebuild_operator.pod.logins import FORMS
 from imagebuild_operator.pod.plan import LoginsPlan, Plan, RegistrySecret
+from imagebuild_operator.pod.prepared import Prepared
 from imagebuild_operator.pod.references import DOCKER_HUB, Repository
 from imagebuild_operator.prepare.__main__ import carry_out
 from imagebuild_operator.prepare.credentials import Logins, merged, read_logins, write_logins
 from imagebuild_operator.prepare.login_secrets import DOCKER_HUB_KEY, Entry, entries, key_of, place_of
-from imagebuild_operator.prepare.result import Prepared, PrepareError
+from imagebuild_operator.prepare.result import PrepareError
 
 JSON_TYPE = RegistrySecretType.DOCKER_CONFIG_JSON
 OLD_TYPE = RegistrySecretType.DOCKER_CONFIG

@@ -11,10 +11,10 @@ import pytest
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.pod.plan import Plan
+from imagebuild_operator.pod.prepared import Prepared, PrepareFailure
 from imagebuild_operator.pod.source_plans import GitPlan
 from imagebuild_operator.prepare.__main__ import carry_out
 from imagebuild_operator.prepare.git_client import GitClient
-from imagebuild_operator.prepare.result import Failure, Prepared
 from tests.unit.prepare.fetching import Fetch, write_login
 from tests.unit.prepare.git_server import GitServer, Remote, answers, asks_for, git, redirects_to
 from tests.unit.prepare.loopback import serving
@@ -247,7 +247,7 @@ def test_a_redirect_to_another_protocol_is_refused(fetch: Fetch, server: GitServ
 def test_only_https_outside_of_tests(tmp_path: Path, server: GitServer) -> None:
     plan = Plan(context=tmp_path / "context", scratch=tmp_path / "scratch", source=GitPlan(url=server.url()))
     result = carry_out(plan)
-    assert isinstance(result, Failure)
+    assert isinstance(result, PrepareFailure)
     assert "not allowed" in result.message
     assert server.seen == []
 
@@ -297,7 +297,7 @@ def test_what_a_server_sends_back_is_blackened(fetch: Fetch, tmp_path: Path, ser
         source=GitPlan(url=server.url(), revision="main", login=login),
     )
     result = carry_out(plan, protocols="http")
-    assert isinstance(result, Failure)
+    assert isinstance(result, PrepareFailure)
     assert "you sent *** to me" in result.message
 
 
@@ -350,7 +350,7 @@ def test_a_login_that_is_not_whole(tmp_path: Path, server: GitServer, values: di
         source=GitPlan(url=server.url(), login=write_login(tmp_path, **values)),
     )
     result = carry_out(plan, protocols="http")
-    assert isinstance(result, Failure)
+    assert isinstance(result, PrepareFailure)
     assert result.reason == Reason.SECRET_INVALID
     assert said in result.message
     assert "git-login" in result.message
@@ -380,7 +380,7 @@ def test_the_sub_path(tmp_path: Path, remote: Remote, server: GitServer, sub_pat
     if said is None:
         assert result == Prepared(commit, "main")
     else:
-        assert isinstance(result, Failure)
+        assert isinstance(result, PrepareFailure)
         assert result.reason == Reason.SUB_PATH_INVALID
         assert said in result.message
         assert sub_path in result.message

@@ -10,9 +10,9 @@ import pytest
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.pod.plan import Plan
+from imagebuild_operator.pod.prepared import Prepared, PrepareFailure
 from imagebuild_operator.pod.source_plans import GitPlan, SourceSecret
 from imagebuild_operator.prepare.__main__ import carry_out
-from imagebuild_operator.prepare.result import Failure, Prepared
 from tests.cluster import lfs
 from tests.cluster.process import spawn, wait_ready
 from tests.cluster.sshserver import SshServer, greets, make_key, public_key
@@ -218,7 +218,7 @@ def test_a_secret_that_is_not_whole(
     if content is None:
         (login.folder / key).unlink()
     result = carry_out(Plan(context=fetch.context, scratch=fetch.scratch, source=GitPlan(url=fetch.url, login=login)))
-    assert isinstance(result, Failure)
+    assert isinstance(result, PrepareFailure)
     assert result.reason == Reason.SECRET_INVALID
     assert "git-login" in result.message
     assert said in result.message

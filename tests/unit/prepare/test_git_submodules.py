@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from imagebuild_operator.api.names import Reason
+from imagebuild_operator.pod.prepared import Prepared
 from imagebuild_operator.prepare import git_submodules
 from imagebuild_operator.prepare.git_remote import host_of, resolved, server_of, without_login
-from imagebuild_operator.prepare.result import Prepared
 from tests.cluster import lfs
 from tests.unit.prepare.fetching import Fetch, write_login
 from tests.unit.prepare.git_server import GitServer, Remote, asks_for, git

@@ -15,13 +15,14 @@ import requests
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.pod.plan import Plan
+from imagebuild_operator.pod.prepared import Prepared, PrepareFailure
 from imagebuild_operator.pod.source_plans import HttpPlan, SourceSecret
 from imagebuild_operator.prepare.__main__ import carry_out
 from imagebuild_operator.prepare.ground import Ground
 from imagebuild_operator.prepare.http import http_fetcher
 from imagebuild_operator.prepare.http_client import HttpClient
 from imagebuild_operator.prepare.redirects import origin_of
-from imagebuild_operator.prepare.result import Failure, Prepared, PrepareError
+from imagebuild_operator.prepare.result import PrepareError
 from tests.cluster.certificates import Authority, KeyPair
 from tests.unit.prepare.tars import Entry, tar, tar_gz, tree
 from tests.unit.prepare.web_server import (
@@ -63,7 +64,7 @@ class Fetch:
         plan = HttpPlan(url=self.url, sha256=sha256, login=self.login)
         return http_fetcher(plan, pause=self.pauses.append)(self.ground)
 
-    def failure(self, sha256: str | None = None) -> Failure:
+    def failure(self, sha256: str | None = None) -> PrepareFailure:
         with pytest.raises(PrepareError) as caught:
             self(sha256)
         told = repr(caught.value.failure)
@@ -549,5 +550,5 @@ def test_the_folder_at_the_top_is_named_by_sub_path(fetch: Fetch, sub_path: str,
         source = HttpPlan(url=plain.url(), sha256=CHECKSUM)
         ground = fetch.ground
         result = carry_out(Plan(context=ground.context, scratch=ground.scratch, source=source, sub_path=sub_path))
-    assert (result.reason if isinstance(result, Failure) else None) == reason
+    assert (result.reason if isinstance(result, PrepareFailure) else None) == reason
     assert reason is not None or result == PREPARED

@@ -19,12 +19,12 @@ from imagebuild_operator.pod.plan import VARIABLE, LoginsPlan, Plan, RegistrySec
 from imagebuild_operator.pod.prepared import (
     WARNING_LIMIT,
     WARNINGS_KEPT,
-    PreparedSource,
+    Prepared,
     PrepareFailure,
     parse_result,
 )
 from imagebuild_operator.prepare.__main__ import carry_out, main
-from imagebuild_operator.prepare.result import MESSAGE_BYTES, Failure, Prepared, Result, encode
+from imagebuild_operator.prepare.result import MESSAGE_BYTES, Result, encode
 from tests.unit.prepare.git_server import GitServer
 
 
@@ -42,16 +42,16 @@ def plan_of(tmp_path: Path) -> Plan:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "code", "read"),
+    ("outcome", "code"),
     [
-        (Prepared("c" * 40, "main"), 0, PreparedSource("c" * 40, "main")),
-        (Prepared(), 0, PreparedSource()),
-        (Prepared(warnings=("one", "two")), 0, PreparedSource(warnings=("one", "two"))),
-        (Failure(Reason.SOURCE_UNREACHABLE, "no", "yes"), 1, PrepareFailure("SourceUnreachable", "no", "yes")),
+        (Prepared("c" * 40, "main"), 0),
+        (Prepared(), 0),
+        (Prepared(warnings=("one", "two")), 0),
+        (PrepareFailure(Reason.SOURCE_UNREACHABLE, "no", "yes"), 1),
     ],
 )
 def test_the_operator_reads_what_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Result, code: int, read: object
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: Result, code: int
 ) -> None:
     plan = plan_of(tmp_path)
     monkeypatch.setenv(VARIABLE, plan.model_dump_json())
@@ -63,7 +63,7 @@ def test_the_operator_reads_what_is_written(
 
     assert main(tmp_path / "message", run) == code
     assert seen == [plan]
-    assert parse_result((tmp_path / "message").read_text()) == read
+    assert parse_result((tmp_path / "message").read_text()) == outcome
 
 
 @pytest.mark.parametrize("text", [None, "", "{", '{"context": "/x"}', '{"context": "/x", "scratch": "/y", "new": {}}'])
@@ -94,7 +94,7 @@ def test_whatever_goes_wrong_is_told(
     monkeypatch.setattr("imagebuild_operator.prepare.__main__.read_logins", fail)
     logins = LoginsPlan(secrets=(RegistrySecret(secret="x", folder=tmp_path),), target=tmp_path / "y")
     result = carry_out(plan_of(tmp_path).model_copy(update={"logins": logins}))
-    assert isinstance(result, Failure)
+    assert isinstance(result, PrepareFailure)
     assert result.reason == reason
     assert said in result.message
     assert "hunter2" not in result.message + result.hint
@@ -102,20 +102,20 @@ def test_whatever_goes_wrong_is_told(
 
 @pytest.mark.parametrize("character", ["x", "ß", "中", "\U0001f600", "\0", '"', "\n", "\udcff"])
 def test_the_message_is_always_whole_json_within_its_bound(character: str) -> None:
-    text = encode(Failure(Reason.SOURCE_FAILED, character * 10_000, character * 10_000))
+    text = encode(PrepareFailure(Reason.SOURCE_FAILED, character * 10_000, character * 10_000))
     assert len(text.encode(errors="replace")) <= MESSAGE_BYTES
     assert json.loads(text)["reason"] == "SourceFailed"
     warnings = (character * 2 * WARNING_LIMIT,) * (WARNINGS_KEPT + 1)
     text = encode(Prepared("c" * 6000, character * 6000, "d" * 6000, warnings))
     assert len(text.encode(errors="replace")) <= MESSAGE_BYTES
     prepared = parse_result(text)
-    assert isinstance(prepared, PreparedSource)
+    assert isinstance(prepared, Prepared)
     assert prepared.commit.startswith("c" * 50)
 
 
 def test_a_long_branch_is_cut_and_not_spoilt() -> None:
     prepared = parse_result(encode(Prepared("c" * 40, "größe/" * 1000)))
-    assert isinstance(prepared, PreparedSource)
+    assert isinstance(prepared, Prepared)
     assert prepared.revision == f"{'größe/' * 42}grö…"
 
 

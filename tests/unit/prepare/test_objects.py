@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.pod.plan import CertificatesPlan, Plan
+from imagebuild_operator.pod.prepared import Prepared, PrepareFailure
 from imagebuild_operator.pod.source_plans import AzureBlobPlan, GcsPlan, S3Plan, SourceSecret
 from imagebuild_operator.prepare import objects
 from imagebuild_operator.prepare.__main__ import carry_out
-from imagebuild_operator.prepare.result import Failure, Prepared
 from tests.cluster.certificates import Authority
 from tests.unit.prepare.cloud import LAST_MODIFIED, Cloud, cloud, mounted_keys, speaking
 from tests.unit.prepare.tars import Entry, tar_gz
@@ -45,7 +45,7 @@ class Init:
     folder: Path
     authority: Path
 
-    def fetch(self, source: SourceStore, *, trusting: bool = True) -> Prepared | Failure:
+    def fetch(self, source: SourceStore, *, trusting: bool = True) -> Prepared | PrepareFailure:
         certificates = CertificatesPlan(origin="x", file=self.authority, target=self.folder / "checked.crt")
         plan = Plan(
             context=self.folder / "context",
@@ -55,9 +55,9 @@ class Init:
         )
         return carry_out(plan)
 
-    def failure(self, source: SourceStore, *, trusting: bool = True) -> Failure:
+    def failure(self, source: SourceStore, *, trusting: bool = True) -> PrepareFailure:
         result = self.fetch(source, trusting=trusting)
-        assert isinstance(result, Failure), result
+        assert isinstance(result, PrepareFailure), result
         return result
 
     @property
@@ -183,7 +183,7 @@ class TestIdentity:
 
 
 class TestNoIdentity:
-    def assert_told(self, failure: Failure, field: str) -> None:
+    def assert_told(self, failure: PrepareFailure, field: str) -> None:
         assert failure.reason == Reason.SOURCE_AUTH_FAILED
         assert "no keys are given, and the Pod gets none by its own identity" in failure.message
         assert f"Name a Secret in spec.source.{field}.secretRef" in failure.hint

@@ -16,6 +16,7 @@ import pytest
 
 from imagebuild_operator.api.names import Reason, RegistrySecretType
 from imagebuild_operator.pod.plan import LoginsPlan, Plan, RegistrySecret
+from imagebuild_operator.pod.prepared import Prepared, PrepareFailure
 from imagebuild_operator.pod.source_plans import OciPlan, SourceSecret
 from imagebuild_operator.prepare import oci, registry_client
 from imagebuild_operator.prepare.__main__ import carry_out
@@ -25,7 +26,7 @@ from imagebuild_operator.prepare.image_reference import parse_reference
 from imagebuild_operator.prepare.oci import oci_fetcher
 from imagebuild_operator.prepare.registry_client import MANIFEST_BYTES
 from imagebuild_operator.prepare.registry_login import TOKEN_BYTES
-from imagebuild_operator.prepare.result import Failure, Prepared, PrepareError
+from imagebuild_operator.prepare.result import PrepareError
 from tests.cluster.certificates import Authority
 from tests.unit.prepare.git_server import answers, asks_for
 from tests.unit.prepare.loopback import Answer, reply, serving
@@ -68,7 +69,7 @@ class Fetch:
         assert list(scratch.iterdir()) == [], "downloads take up room no longer"
         return prepared
 
-    def failure(self, wanted: str = ":1") -> Failure:
+    def failure(self, wanted: str = ":1") -> PrepareFailure:
         with pytest.raises(PrepareError) as caught:
             self(wanted)
         return caught.value.failure
