@@ -11,6 +11,7 @@ from imagebuild_operator.api.names import Reason, RegistrySecretType
 from imagebuild_operator.pod.logins import FORMS
 from imagebuild_operator.pod.plan import RegistrySecret
 from imagebuild_operator.pod.references import DOCKER_HUB, Repository, registry_host
+from imagebuild_operator.prepare.mounted_secret import MountedSecret
 from imagebuild_operator.prepare.result import PrepareError
 
 # The key under which the executor looks for logins to Docker Hub (go-containerregistry, pkg/authn/keychain.go).
@@ -97,21 +98,11 @@ def _auths(secret: RegistrySecret, key: str, document: object) -> Mapping[str, A
 
 
 def _basic_auth(secret: RegistrySecret) -> Entry:
-    username, password = (_line(secret, key) for key in FORMS[secret.type].keys)
+    mounted = MountedSecret(secret.secret, secret.folder, _hint(secret))
+    username, password = (mounted.required(key) for key in FORMS[secret.type].keys)
     if ":" in username:
         raise _broken(secret, "its username holds a colon")
     return Entry(secret.secret, place_of(secret.registry or ""), {"auth": _encoded(username, password)})
-
-
-def _line(secret: RegistrySecret, key: str) -> str:
-    """A value without the line break that an editor leaves at its end."""
-    try:
-        text = (secret.folder / key).read_bytes().decode().rstrip("\r\n")
-    except UnicodeDecodeError:
-        raise _broken(secret, f"its {key} is not text") from None
-    if not text or any(mark in text for mark in "\r\n\0"):
-        raise _broken(secret, f"its {key} is empty, or has more than one line")
-    return text
 
 
 def _login(secret: RegistrySecret, key: str, value: Mapping[str, Any]) -> Login:
@@ -159,6 +150,8 @@ def _checked(secret: RegistrySecret, key: str, auth: str) -> str:
 
 
 def _broken(secret: RegistrySecret, what: str) -> PrepareError:
-    form = FORMS[secret.type]
-    hint = f"It must be of type {form.secret_type} ({secret.type}), {_MADE_BY[secret.type]}"
-    return PrepareError(Reason.SECRET_INVALID, f"Secret {secret.secret}: {what}.", f"{hint}.")
+    return PrepareError(Reason.SECRET_INVALID, f"Secret {secret.secret}: {what}.", _hint(secret))
+
+
+def _hint(secret: RegistrySecret) -> str:
+    return f"It must be of type {FORMS[secret.type].secret_type} ({secret.type}), {_MADE_BY[secret.type]}."

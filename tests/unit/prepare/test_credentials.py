@@ -168,7 +168,7 @@ def test_nothing_but_the_logins_is_kept(secrets: Secrets) -> None:
         (OLD_TYPE, b"{}", "holds no login"),
         # The newer form under the older key.
         (OLD_TYPE, json.dumps({"auths": {"r.example.com": auth("a", "hunter2")}}).encode(), "holds no login"),
-        (BASIC_TYPE, b"", "username is empty"),
+        (BASIC_TYPE, b"", "has an empty username"),
         (BASIC_TYPE, b"hunter2\nhunter2", "more than one line"),
         (BASIC_TYPE, b"hunter2:", "colon"),
         (BASIC_TYPE, b"\xff", "not text"),
