@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
+from imagebuild_operator.api.schema import QUANTITY
 from imagebuild_operator.api.v1alpha1 import Resources
 from imagebuild_operator.core.durations import parse_duration
 from imagebuild_operator.pod.reserved_flags import NEVER_ALLOWED
@@ -15,8 +16,6 @@ NEVER: Final = "never"
 
 # RFC 1123 label, as the API server asks of a namespace's name.
 _NAMESPACE: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-# apimachinery's resource.Quantity without a sign, as the schema asks of `spec.resources`.
-_QUANTITY: Final = re.compile(r"([0-9]+|[0-9]+\.[0-9]*|\.[0-9]+)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?[0-9]+)?")
 _PROXY: Final = re.compile(r"(https?|socks5h?)://[^\s/]+/?")
 _FLAG: Final = re.compile(r"--[a-z][a-z0-9-]*")
 
@@ -78,7 +77,7 @@ def _resources(value: Any) -> Any:
         if not isinstance(amounts, dict):
             raise ValueError(f'"{part}" must be an object of amounts by resource')
         for resource, amount in amounts.items():
-            if isinstance(amount, bool) or not isinstance(amount, int | str) or not _QUANTITY.fullmatch(str(amount)):
+            if isinstance(amount, bool) or not isinstance(amount, int | str) or not re.fullmatch(QUANTITY, str(amount)):
                 raise ValueError(f'"{part}.{resource}" must be a Kubernetes quantity such as 500m or 2Gi')
     if missing := {"memory", "ephemeral-storage"} - document.get("limits", {}).keys():
         # Every build is bounded: these are the bounds of a build that names none itself.

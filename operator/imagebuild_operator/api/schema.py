@@ -62,14 +62,14 @@ def atomic_list() -> Schema:
 
 PRESERVE: Final[Schema] = {"x-kubernetes-preserve-unknown-fields": True}
 
+# apimachinery's resource.Quantity, without a sign: negative amounts mean nothing here. Two groups: number and unit.
+QUANTITY: Final = "([0-9]+|[0-9]+[.][0-9]*|[.][0-9]+)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?[0-9]{1,2})?"
 INT_OR_STRING: Final[Schema] = {
     "x-kubernetes-int-or-string": True,
     "maxLength": 32,
-    # apimachinery's resource.Quantity, without a sign: negative amounts mean nothing here.
     **rules(
         rule(
-            "type(self) == int ? self >= 0 : self.matches("
-            "'^([0-9]+|[0-9]+[.][0-9]*|[.][0-9]+)(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?[0-9]{1,2})?$')",
+            f"type(self) == int ? self >= 0 : self.matches('^{QUANTITY}$')",
             "must be an amount that is not negative, with or without a unit, e.g. 500m, 2, 1.5Gi",
         )
     ),

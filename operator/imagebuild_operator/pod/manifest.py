@@ -55,7 +55,7 @@ def build_pod(
         attempt: which attempt this is.
         spec: what to build.
         settings: the operator's part.
-        deadline_seconds: how long the Pod may be active, at least 1; the kubelet ends it then.
+        deadline_seconds: how long the Pod may be active; the kubelet ends it then. Less than 1 counts as 1.
 
     Raises:
         SpecError: if the spec asks for something that cannot be; the message is for its user.

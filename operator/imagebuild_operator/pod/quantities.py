@@ -7,8 +7,10 @@ import re
 from fractions import Fraction
 from typing import Final
 
-_FORM: Final = re.compile(r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))(?:([numkMGTPE]|[KMGTPE]i)|[eE]([+-]?[0-9]{1,3}))?")
+from imagebuild_operator.api.schema import QUANTITY
+
 _SUFFIXES: Final[dict[str, Fraction]] = {
+    "": Fraction(1),
     "n": Fraction(1, 10**9),
     "u": Fraction(1, 10**6),
     "m": Fraction(1, 1000),
@@ -22,9 +24,10 @@ def amount(quantity: int | str) -> Fraction | None:
 
     A wrong quantity is the API server's to refuse, in its own words.
     """
-    found = _FORM.fullmatch(str(quantity))
+    found = re.fullmatch(QUANTITY, str(quantity))
     if found is None:
         return None
-    number, suffix, exponent = found.groups()
-    scale = Fraction(10) ** int(exponent) if exponent else _SUFFIXES.get(suffix or "", Fraction(1))
-    return Fraction(number.removesuffix(".")) * scale
+    number, unit = found[1].removesuffix("."), found[2] or ""
+    # An E alone is a suffix, exa; before a number it is an exponent.
+    scale = _SUFFIXES[unit] if unit in _SUFFIXES else Fraction(10) ** int(unit[1:])
+    return Fraction(number) * scale
