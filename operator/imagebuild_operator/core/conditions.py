@@ -44,6 +44,9 @@ class Held:
 
 State = InProgress | Pushed | Stalled | Held
 
+# Type, status, reason, message.
+_Row = tuple[ConditionType, str, Reason, str]
+
 # A long message stands in full in one condition only.
 SHORT_BYTES: Final = 256
 _PENDING: Final = (Reason.POD_NOT_STARTING, Reason.POD_FORBIDDEN, Reason.RETRYING)
@@ -74,33 +77,6 @@ def derive(state: State, *, previous: Sequence[Condition] | None, generation: in
     `Reconciling` and `Stalled` are present only while True and never both, which is what kstatus reads (cli-utils,
     pkg/kstatus/status/generic.go). A condition whose status stays keeps its lastTransitionTime.
     """
-    match state:
-        case InProgress(reason, message):
-            short = clip(message, SHORT_BYTES)
-            rows = [
-                (ConditionType.SUCCEEDED, "Unknown", reason, short),
-                (ConditionType.READY, "Unknown", reason, short),
-                (ConditionType.RECONCILING, "True", reason, message),
-            ]
-        case Pushed(message):
-            rows = [
-                (ConditionType.SUCCEEDED, "True", Reason.SUCCEEDED, message),
-                (ConditionType.READY, "True", Reason.SUCCEEDED, message),
-            ]
-        case Stalled(reason, message, detail):
-            short = clip(message, SHORT_BYTES)
-            rows = [
-                (ConditionType.SUCCEEDED, "False", reason, short),
-                (ConditionType.READY, "False", reason, short),
-                (ConditionType.STALLED, "True", reason, detail),
-            ]
-        case Held(message):
-            rows = [
-                (ConditionType.SUCCEEDED, "Unknown", Reason.SUSPENDED, message),
-                (ConditionType.READY, "Unknown", Reason.SUSPENDED, message),
-            ]
-        case _:
-            assert_never(state)
     before = {condition.type: condition for condition in previous or ()}
     return [
         Condition(
@@ -111,8 +87,29 @@ def derive(state: State, *, previous: Sequence[Condition] | None, generation: in
             last_transition_time=_transition(before.get(kind.value), status, now),
             observed_generation=generation,
         )
-        for kind, status, reason, message in rows
+        for kind, status, reason, message in _rows(state)
     ]
+
+
+def _rows(state: State) -> list[_Row]:
+    match state:
+        case InProgress(reason, message):
+            going_on = (ConditionType.RECONCILING, "True", reason, message)
+            return [*_verdict("Unknown", reason, clip(message, SHORT_BYTES)), going_on]
+        case Pushed(message):
+            return _verdict("True", Reason.SUCCEEDED, message)
+        case Stalled(reason, message, detail):
+            stuck = (ConditionType.STALLED, "True", reason, detail)
+            return [*_verdict("False", reason, clip(message, SHORT_BYTES)), stuck]
+        case Held(message):
+            return _verdict("Unknown", Reason.SUSPENDED, message)
+        case _:
+            assert_never(state)
+
+
+def _verdict(status: str, reason: Reason, message: str) -> list[_Row]:
+    """One result under two names: GitOps tools ask for `Ready`."""
+    return [(kind, status, reason, message) for kind in (ConditionType.SUCCEEDED, ConditionType.READY)]
 
 
 def _transition(before: Condition | None, status: str, now: datetime) -> str:
