@@ -6,7 +6,7 @@ copy could do harm. A finished build is forgotten, so memory follows the work, n
 
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pydantic import ValidationError
@@ -39,17 +39,13 @@ class _Entry:
     view: PodView
 
 
-@dataclass
-class _Pods:
-    by_uid: dict[str, _Entry] = field(default_factory=dict)
-
-
 class Store:
     """Copies by key; an older copy never replaces a newer one."""
 
     def __init__(self) -> None:
         self._builds: dict[Key, tuple[int, BuildView]] = {}
-        self._pods: dict[Key, _Pods] = {}
+        # By the Pods' uid.
+        self._pods: dict[Key, dict[str, _Entry]] = {}
         self._standings: dict[Key, Standing] = {}
         self._changed: dict[Key, None] = {}
 
@@ -60,8 +56,7 @@ class Store:
 
     def pods(self, key: Key) -> tuple[PodView, ...]:
         """The copies of its Pods, those that exist first."""
-        entries = self._pods.get(key)
-        views = [entry.view for entry in entries.by_uid.values()] if entries else []
+        views = [entry.view for entry in self._pods.get(key, {}).values()]
         return tuple(sorted(views, key=lambda view: view.gone))
 
     def keys(self) -> set[Key]:
@@ -75,14 +70,14 @@ class Store:
     def existing_pods(self) -> Iterator[tuple[Key, str, int]]:
         """Key, uid and resourceVersion of every Pod that is not known to be gone."""
         for key, pods in list(self._pods.items()):
-            for uid, entry in list(pods.by_uid.items()):
+            for uid, entry in list(pods.items()):
                 if not entry.view.gone:
                     yield key, uid, entry.version
 
     def key_of(self, raw: JSON) -> Key | None:
         """The build a Pod belongs to, or belonged to: deleting a build with `--cascade=orphan` takes its owner away."""
         uid = str((raw.get("metadata") or {}).get("uid"))
-        return owner_of(raw) or next((key for key, pods in self._pods.items() if uid in pods.by_uid), None)
+        return owner_of(raw) or next((key for key, pods in self._pods.items() if uid in pods), None)
 
     def standing(self, key: Key) -> Standing:
         """Where the build stands in the queue."""
@@ -130,7 +125,7 @@ class Store:
         pods = self._pods.get(key)
         if pods is not None:
             # A Pod of another owner was only looked at because it has the name: no watch would tell that it ended.
-            pods.by_uid = {uid: e for uid, e in pods.by_uid.items() if e.view.live and e.view.owner_name == key[1]}
+            self._pods[key] = {uid: e for uid, e in pods.items() if e.view.live and e.view.owner_name == key[1]}
         self._count(key)
 
     def see_pod(self, raw: JSON, key: Key | None = None, *, listed: bool = False) -> Key | None:
@@ -145,15 +140,15 @@ class Store:
         if key is None:
             return None
         view = PodView.parse(raw)
-        pods = self._pods.setdefault(key, _Pods())
-        known = pods.by_uid.get(view.uid)
+        pods = self._pods.setdefault(key, {})
+        known = pods.get(view.uid)
         if key not in self._builds and (view.terminal or not view.owner_uid):
-            pods.by_uid.pop(view.uid, None)
+            pods.pop(view.uid, None)
         elif known is None or version >= known.version:
             # A list says what came of asking: a Pod that is still there unasked has to be asked again.
             asked = known.view.delete_requested and not listed if known else False
             told = known.view.told if known else None
-            pods.by_uid[view.uid] = _Entry(version, replace(view, delete_requested=asked, told=told))
+            pods[view.uid] = _Entry(version, replace(view, delete_requested=asked, told=told))
         self._count(key)
         return key if known is not None or key in self._pods else None
 
@@ -163,32 +158,32 @@ class Store:
         A deletion has a resourceVersion of its own, so only a Pod that was given up by mistake (its label was taken
         away, which a watch with a selector calls a deletion too) can be seen again.
         """
-        pods = self._pods.setdefault(key, _Pods())
-        known = pods.by_uid.get(uid)
+        pods = self._pods.setdefault(key, {})
+        known = pods.get(uid)
         view = PodView.parse(last) if last is not None else (known.view if known else None)
         if view is not None and key in self._builds:
             version = max(known.version if known else 0, version_of(last) if last is not None else 0)
-            pods.by_uid[uid] = _Entry(version, replace(view, gone=True))
+            pods[uid] = _Entry(version, replace(view, gone=True))
         else:
-            pods.by_uid.pop(uid, None)
+            pods.pop(uid, None)
         self._count(key)
 
     def request_delete(self, key: Key, uid: str) -> None:
         """Remember that this process asked the Pod to go, until the watch tells."""
-        entry = self._pods[key].by_uid.get(uid) if key in self._pods else None
+        entry = self._pods.get(key, {}).get(uid)
         if entry is not None:
             entry.view = replace(entry.view, delete_requested=True)
 
     def note_told(self, key: Key, uid: str, now: datetime) -> None:
         """Remember that an Event tells of the Pod: each pass would post it anew."""
-        entry = self._pods[key].by_uid.get(uid) if key in self._pods else None
+        entry = self._pods.get(key, {}).get(uid)
         if entry is not None:
             entry.view = replace(entry.view, told=now)
 
     def _count(self, key: Key) -> None:
         """Keep the standing of one build in step with its copies."""
         build, pods = self.build(key), self._pods.get(key)
-        if pods is not None and not pods.by_uid:
+        if pods is not None and not pods:
             del self._pods[key]
         known, now = self.standing(key), standing(key, build, self.pods(key))
         if build is None and key not in self._pods:
