@@ -10,7 +10,7 @@ from imagebuild_operator.core.observe import Observation
 from imagebuild_operator.core.outcome import Stopped, failure
 from imagebuild_operator.core.policy import Policy
 from imagebuild_operator.core.times import parse_time
-from imagebuild_operator.pod.support import refusal
+from imagebuild_operator.pod.support import objection
 
 
 def start(seen: Observation, now: datetime, before: Run | None, *, left_behind: bool = False) -> Decision:
@@ -55,7 +55,7 @@ def waiting(seen: Observation, run: Run, policy: Policy, now: datetime) -> Decis
 
 def refused_by(spec: ImageBuildSpec, policy: Policy) -> Failure | None:
     """Why there will be no Pod for a spec, whatever the cluster says, if that is so."""
-    found = refusal(spec, policy.pod)
+    found = objection(spec, policy.pod)
     return None if found is None else failure(found.reason, found.message, found.hint)
 
 

@@ -18,7 +18,7 @@ from imagebuild_operator.pod.settings import PodSettings
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Objection:
     """Why there will be no Pod for a spec."""
 
     reason: Reason
@@ -26,7 +26,7 @@ class Refusal:
     hint: str
 
 
-def refusal(spec: ImageBuildSpec, settings: PodSettings) -> Refusal | None:
+def objection(spec: ImageBuildSpec, settings: PodSettings) -> Objection | None:
     """What is wrong with what the spec asks of its executor; None if nothing is."""
     return _not_allowed(spec, settings) or _not_known(spec, settings)
 
@@ -40,13 +40,13 @@ def _extra(spec: ImageBuildSpec) -> list[str]:
     return (spec.executor.extra_args if spec.executor else None) or []
 
 
-def _not_allowed(spec: ImageBuildSpec, settings: PodSettings) -> Refusal | None:
+def _not_allowed(spec: ImageBuildSpec, settings: PodSettings) -> Objection | None:
     allowed = {flag_of(argument) for argument in settings.allowed_arguments} - NEVER_ALLOWED
     refused = next((argument for argument in _extra(spec) if flag_of(argument) not in allowed), None)
     if refused is None:
         return None
     why, hint = _why_not(flag_of(refused), allowed)
-    return Refusal(Reason.ARGUMENT_NOT_ALLOWED, f"spec.executor.extraArgs: --{flag_of(refused)} {why}.", hint)
+    return Objection(Reason.ARGUMENT_NOT_ALLOWED, f"spec.executor.extraArgs: --{flag_of(refused)} {why}.", hint)
 
 
 def _why_not(flag: str, allowed: set[str]) -> tuple[str, str]:
@@ -64,13 +64,13 @@ def _why_not(flag: str, allowed: set[str]) -> tuple[str, str]:
     )
 
 
-def _not_known(spec: ImageBuildSpec, settings: PodSettings) -> Refusal | None:
+def _not_known(spec: ImageBuildSpec, settings: PodSettings) -> Objection | None:
     executor = executor_of(spec, settings)
     flag = next((flag for flag in _asked_for(spec) if not executor.knows(flag)), None)
     if flag is None:
         return None
     field = FIELD_OF.get(flag, "spec.executor.extraArgs")
-    return Refusal(
+    return Objection(
         Reason.EXECUTOR_UNSUPPORTED,
         f"{field} needs the flag --{flag}, which the executor {image_of(spec, settings)} ({executor}) does not have; "
         f"{_who_knows(flag)}.",

@@ -11,7 +11,7 @@ from imagebuild_operator.pod.arguments import build_arguments
 from imagebuild_operator.pod.executors import Executor
 from imagebuild_operator.pod.reserved_flags import FIELD_OF, NEVER_ALLOWED
 from imagebuild_operator.pod.settings import Proxy
-from imagebuild_operator.pod.support import Refusal, flag_of, refusal
+from imagebuild_operator.pod.support import Objection, flag_of, objection
 from tests.unit.pod.specs import EVERY_OPTION, IMAGE, Json, settings_of, spec_of
 
 NEWEST = Executor("osscontainertools", None)
@@ -24,9 +24,9 @@ EVERYTHING: Json = {
 }
 
 
-def refused(executor: Json | None = None, *, allowed: tuple[str, ...] = (), **members: Any) -> Refusal | None:
+def refused(executor: Json | None = None, *, allowed: tuple[str, ...] = (), **members: Any) -> Objection | None:
     spec = spec_of(**members, **({"executor": executor} if executor else {}))
-    return refusal(spec, settings_of(allowed_arguments=allowed))
+    return objection(spec, settings_of(allowed_arguments=allowed))
 
 
 def executor(variant: str | None, version: str, **more: Any) -> Json:
@@ -109,7 +109,7 @@ def test_what_an_older_one_lacks_is_told(version: str, members: Json, field: str
     ],
 )
 def test_what_nobody_asked_for_is_no_reason_to_refuse(members: Json) -> None:
-    assert refusal(spec_of(**members), settings_of(executor_image="r.example.com/kaniko:v1.0.0")) is None
+    assert objection(spec_of(**members), settings_of(executor_image="r.example.com/kaniko:v1.0.0")) is None
 
 
 def test_every_flag_that_users_ask_for_is_refused_where_it_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
