@@ -306,7 +306,7 @@ def test_what_git_says_is_understood_before_it_is_blackened(fetch: Fetch, tmp_pa
     login = write_login(tmp_path, username="robot", password="Authentication")
     source = GitPlan(url=server.url(), revision="main", login=login)
     result = carry_out(Plan(context=fetch.context, scratch=tmp_path / "scratch", source=source), protocols="http")
-    assert isinstance(result, Failure)
+    assert isinstance(result, PrepareFailure)
     assert result.reason == Reason.SOURCE_AUTH_FAILED
     assert "*** failed for" in result.message
 
