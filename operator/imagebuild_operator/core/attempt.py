@@ -1,39 +1,28 @@
-"""A recorded attempt: its Pod is asked for, watched, and given up when it has had its time."""
+"""A recorded attempt and its Pod: whose it is, what became of it, and when it has had its time."""
 
 from datetime import datetime, timedelta
 from typing import Final
 
-from imagebuild_operator.api.names import EventReason, Reason
-from imagebuild_operator.api.v1alpha1 import Failure, ImageBuildSpec, Run
-from imagebuild_operator.core import ending, groups, inputs, lingering, runs, starting, transitions
+from imagebuild_operator.api.names import Reason
+from imagebuild_operator.api.v1alpha1 import Failure, Run
+from imagebuild_operator.core import ending, inputs, lingering, runs, starting, transitions
 from imagebuild_operator.core.decisions import (
-    Announcement,
-    CreatePod,
     Decision,
-    FetchBuild,
     FetchLastOutput,
     FetchLog,
     FetchPod,
     Wait,
 )
-from imagebuild_operator.core.observe import Observation, Refusal
+from imagebuild_operator.core.observe import Observation
 from imagebuild_operator.core.outcome import Success, clip, digest_of, failure, judge, log_container, warnings_of
 from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.core.policy import Policy
 from imagebuild_operator.core.times import format_time, parse_time
-from imagebuild_operator.core.waiting import refused_by, start
-from imagebuild_operator.pod.manifest import build_pod
-from imagebuild_operator.pod.settings import AttemptIdentity, BuildIdentity
-from imagebuild_operator.pod.spec_error import SpecError
+from imagebuild_operator.core.waiting import start
 
 FOREIGN_POD_SECONDS: Final = 5.0
 # The kubelet ends a Pod at its deadline; this long after it, the operator does.
 DEADLINE_GRACE: Final = timedelta(seconds=30)
-NEVER_TAKEN: Final = (400, 413, 422)
-# What etcd says of an object beyond its limit comes as a 500 (etcd, server/etcdserver/errors/errors.go).
-TOO_LARGE: Final = "request is too large"
-SPEC_HINT: Final = "Correct the field the message names."
-POD_HINT: Final = "Correct the field the message names, mostly below spec.podTemplate or spec.resources."
 
 
 def pod_of(seen: Observation, run: Run) -> PodView | None:
@@ -90,72 +79,6 @@ def changed(seen: Observation, run: Run, now: datetime, *, has_started: bool) ->
     if not has_started and inputs.spec_changed(build, run):
         return transitions.attempt(build, runs.replaced(build, _counted(seen, run, now), now), now)
     return None
-
-
-def unposted(seen: Observation, run: Run, policy: Policy, now: datetime) -> Decision:
-    """The record names a Pod this process has never seen: ask for it, once no other Pod of the build is left."""
-    build, name = seen.build, run.pod_name or ""
-    if build.spec is None:
-        return ending.close(seen, run, transitions.unreadable(build), now)
-    refusal = seen.refusal if seen.refusal and seen.refusal.pod_name == name else None
-    if refusal is not None and refusal.status == 409 and name not in seen.looked_up:
-        return FetchPod(name)
-    other = changed(seen, run, now, has_started=False)
-    if other is not None:
-        return other
-    if transitions.tells(seen.build, Reason.SCHEDULING_GATED):
-        return transitions.in_progress(build, runs.released(run, now), now, after=None)
-    waiting = refused_by(build.spec, policy) or _held_up(seen, run, refusal, policy, now)
-    if isinstance(waiting, Failure):
-        return ending.close(seen, run, waiting, now)
-    return waiting or _create(seen, run, name, build.spec, policy, now)
-
-
-def _held_up(
-    seen: Observation, run: Run, refusal: Refusal | None, policy: Policy, now: datetime
-) -> Decision | Failure | None:
-    """What keeps the Pod from being asked for: an answer that was no, or a Pod of before."""
-    if refusal is not None and (refusal.status in NEVER_TAKEN or TOO_LARGE in refusal.message):
-        return failure(Reason.POD_REJECTED, refusal.message, POD_HINT)
-    end = starting.deadline(run, policy.start_timeout_of(seen.build), now)
-    # By name: the Pod of a build that was deleted and made anew counts, too.
-    others = [pod for pod in seen.pods if pod.owner_name == seen.build.name]
-    for pod in others:
-        # A watch with a selector also calls it a deletion when somebody takes a Pod's label away.
-        if pod.gone and not pod.terminal and pod.name not in seen.looked_up:
-            return FetchPod(pod.name)
-    others = [pod for pod in others if pod.live or pod.leaving]
-    if others:
-        return starting.blocked(seen, run, others[0], end, now)
-    return starting.forbidden(seen, run, refusal, end, now) if refusal is not None else None
-
-
-def _create(seen: Observation, run: Run, name: str, spec: ImageBuildSpec, policy: Policy, now: datetime) -> Decision:
-    """Ask for the Pod: the one write that no precondition guards, so never from a copy that may be stale."""
-    if not seen.fresh:
-        return FetchBuild()
-    build = seen.build
-    remaining = (policy.deadline(build, run, now) - now).total_seconds()
-    if remaining <= 0:
-        message = "spec.timeout ended before the Pod could be created."
-        return ending.close(seen, run, failure(Reason.TIMEOUT, message, "Raise spec.timeout."), now)
-    try:
-        manifest = build_pod(
-            build=BuildIdentity(name=build.name, namespace=build.namespace, uid=build.uid),
-            attempt=AttemptIdentity(run.number, run.attempt, name, run.generation, groups.granted(build, run)),
-            spec=spec,
-            settings=policy.pod,
-            deadline_seconds=int(remaining),
-        )
-    except SpecError as error:
-        return ending.close(seen, run, failure(Reason.INVALID_SPEC, str(error), SPEC_HINT), now)
-    except (ValueError, ArithmeticError) as error:
-        # A spec that no rule of the schema stopped must end its run all the same, not hold a slot for ever.
-        return ending.close(seen, run, failure(Reason.POD_REJECTED, f"The spec makes no Pod: {error}", POD_HINT), now)
-    told = Announcement(
-        EventReason.STARTED, f"Run {run.number} started in Pod {name}.", f"run {run.number} attempt {run.attempt}"
-    )
-    return CreatePod(name, manifest, told)
 
 
 def running(seen: Observation, run: Run, pod: PodView, policy: Policy, now: datetime) -> Decision:

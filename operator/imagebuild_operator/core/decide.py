@@ -12,7 +12,7 @@ Every step is recorded in the status before it is acted on, so that a crash betw
 from datetime import datetime, timedelta
 
 from imagebuild_operator.api.v1alpha1 import Run
-from imagebuild_operator.core import attempt, ending, lingering, runs, transitions
+from imagebuild_operator.core import attempt, ending, lingering, posting, runs, transitions
 from imagebuild_operator.core.decisions import (
     Decision,
     DeleteBuild,
@@ -118,7 +118,7 @@ def _next(seen: Observation, run: Run, pod: PodView | None, policy: Policy, now:
     if run.pod_name is None:
         return waiting(seen, run, policy, now)
     if pod is None:
-        return attempt.unposted(seen, run, policy, now)
+        return posting.ask(seen, run, policy, now)
     if not ours:
         return attempt.foreign(seen, run, pod, policy, now)
     changed = attempt.changed(seen, run, now, has_started=pod.started)

@@ -1,0 +1,89 @@
+"""A recorded attempt whose Pod is still to come: it is asked for, once nothing stands in its way."""
+
+from datetime import datetime
+from typing import Final
+
+from imagebuild_operator.api.names import EventReason, Reason
+from imagebuild_operator.api.v1alpha1 import Failure, ImageBuildSpec, Run
+from imagebuild_operator.core import attempt, ending, groups, runs, starting, transitions
+from imagebuild_operator.core.decisions import Announcement, CreatePod, Decision, FetchBuild, FetchPod
+from imagebuild_operator.core.observe import Observation, Refusal
+from imagebuild_operator.core.outcome import failure
+from imagebuild_operator.core.policy import Policy
+from imagebuild_operator.core.waiting import refused_by
+from imagebuild_operator.pod.manifest import build_pod
+from imagebuild_operator.pod.settings import AttemptIdentity, BuildIdentity
+from imagebuild_operator.pod.spec_error import SpecError
+
+# The answers to a document that is malformed, too large or invalid: the same one gets no other.
+NEVER_TAKEN: Final = (400, 413, 422)
+# What etcd says of an object beyond its limit comes as a 500 (etcd, server/etcdserver/errors/errors.go).
+TOO_LARGE: Final = "request is too large"
+SPEC_HINT: Final = "Correct the field the message names."
+POD_HINT: Final = "Correct the field the message names, mostly below spec.podTemplate or spec.resources."
+
+
+def ask(seen: Observation, run: Run, policy: Policy, now: datetime) -> Decision:
+    """The record names a Pod this process has never seen: ask for it, once no other Pod of the build is left."""
+    build, name = seen.build, run.pod_name or ""
+    if build.spec is None:
+        return ending.close(seen, run, transitions.unreadable(build), now)
+    refusal = seen.refusal if seen.refusal and seen.refusal.pod_name == name else None
+    if refusal is not None and refusal.status == 409 and name not in seen.looked_up:
+        return FetchPod(name)
+    other = attempt.changed(seen, run, now, has_started=False)
+    if other is not None:
+        return other
+    if transitions.tells(seen.build, Reason.SCHEDULING_GATED):
+        return transitions.in_progress(build, runs.released(run, now), now, after=None)
+    waiting = refused_by(build.spec, policy) or _held_up(seen, run, refusal, policy, now)
+    if isinstance(waiting, Failure):
+        return ending.close(seen, run, waiting, now)
+    return waiting or _create(seen, run, name, build.spec, policy, now)
+
+
+def _held_up(
+    seen: Observation, run: Run, refusal: Refusal | None, policy: Policy, now: datetime
+) -> Decision | Failure | None:
+    """What keeps the Pod from being asked for: an answer that was no, or a Pod of before."""
+    if refusal is not None and (refusal.status in NEVER_TAKEN or TOO_LARGE in refusal.message):
+        return failure(Reason.POD_REJECTED, refusal.message, POD_HINT)
+    end = starting.deadline(run, policy.start_timeout_of(seen.build), now)
+    # By name: the Pod of a build that was deleted and made anew counts, too.
+    others = [pod for pod in seen.pods if pod.owner_name == seen.build.name]
+    for pod in others:
+        # A watch with a selector also calls it a deletion when somebody takes a Pod's label away.
+        if pod.gone and not pod.terminal and pod.name not in seen.looked_up:
+            return FetchPod(pod.name)
+    others = [pod for pod in others if pod.live or pod.leaving]
+    if others:
+        return starting.blocked(seen, run, others[0], end, now)
+    return starting.forbidden(seen, run, refusal, end, now) if refusal is not None else None
+
+
+def _create(seen: Observation, run: Run, name: str, spec: ImageBuildSpec, policy: Policy, now: datetime) -> Decision:
+    """Ask for the Pod: the one write that no precondition guards, so never from a copy that may be stale."""
+    if not seen.fresh:
+        return FetchBuild()
+    build = seen.build
+    remaining = (policy.deadline(build, run, now) - now).total_seconds()
+    if remaining <= 0:
+        message = "spec.timeout ended before the Pod could be created."
+        return ending.close(seen, run, failure(Reason.TIMEOUT, message, "Raise spec.timeout."), now)
+    try:
+        manifest = build_pod(
+            build=BuildIdentity(name=build.name, namespace=build.namespace, uid=build.uid),
+            attempt=AttemptIdentity(run.number, run.attempt, name, run.generation, groups.granted(build, run)),
+            spec=spec,
+            settings=policy.pod,
+            deadline_seconds=int(remaining),
+        )
+    except SpecError as error:
+        return ending.close(seen, run, failure(Reason.INVALID_SPEC, str(error), SPEC_HINT), now)
+    except (ValueError, ArithmeticError) as error:
+        # A spec that no rule of the schema stopped must end its run all the same, not hold a slot for ever.
+        return ending.close(seen, run, failure(Reason.POD_REJECTED, f"The spec makes no Pod: {error}", POD_HINT), now)
+    told = Announcement(
+        EventReason.STARTED, f"Run {run.number} started in Pod {name}.", f"run {run.number} attempt {run.attempt}"
+    )
+    return CreatePod(name, manifest, told)
