@@ -19,7 +19,8 @@ IMAGES_KEPT: Final = 16
 IMAGE_LENGTH: Final = 512
 LOGINS_KEPT: Final = 16
 
-
+# Of a Pod whose containers have all ended for good.
+ENDED_PHASES: Final = ("Succeeded", "Failed")
 # The grace period of our Pods: Kubernetes' default (spec.terminationGracePeriodSeconds).
 STOP_SECONDS: Final = 30
 
@@ -105,7 +106,7 @@ class PodView:
     @property
     def terminal(self) -> bool:
         """Whether every container has ended for good."""
-        return self.phase in ("Succeeded", "Failed")
+        return self.phase in ENDED_PHASES
 
     @property
     def live(self) -> bool:

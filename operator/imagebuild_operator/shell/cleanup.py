@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from imagebuild_operator.core.cleanup import EndedPod, Fate, Keeping, awaited, fate, removable, time_left
 from imagebuild_operator.core.observe import BuildView
-from imagebuild_operator.core.pods import PodView
+from imagebuild_operator.core.pods import ENDED_PHASES, PodView
 from imagebuild_operator.core.queueing import Key
 from imagebuild_operator.core.reading import JSON, mapping, text
 from imagebuild_operator.shell.logs import build_log_context
@@ -24,7 +24,6 @@ from imagebuild_operator.shell.workqueue import QueueClosed, WorkQueue
 
 logger = logging.getLogger(__name__)
 
-ENDED: Final = ("Succeeded", "Failed")
 # After a long stop thousands may be due at once: builds need the API server more than this does.
 PAUSE_SECONDS: Final = 0.25
 # For a Pod whose result is not recorded yet, and after a refusal: doubled up to the longest.
@@ -74,7 +73,7 @@ class Cleanup:
     def see(self, raw: JSON, *, gone: bool = False) -> None:
         """A build Pod was listed, changed or deleted; of several looks at a Pod the earliest time wins."""
         uid = text(mapping(raw, "metadata"), "uid")
-        if text(mapping(raw, "status"), "phase") not in ENDED and uid not in self._ended:
+        if text(mapping(raw, "status"), "phase") not in ENDED_PHASES and uid not in self._ended:
             return
         view = PodView.parse(raw, gone=gone)
         ended, left = removable(view), time_left(view, self._keeping, self._clock())
