@@ -80,6 +80,12 @@ def secrets(team: Team) -> list[JSON]:
         docker_config(team, "pair", {f"https://{main.host}/v2/": pair}),
         docker_config(team, "stale", {main.host: wrong}),
         docker_config(team, "scoped", {f"{main.host}/{team.namespace}": pair, f"{main.host}/elsewhere": wrong}),
+        # As a machine has it that logs in to many: the last of one host is wrong, and one host is not in use.
+        docker_config(
+            team,
+            "everything",
+            {f"{main.host}/{team.namespace}": pair, main.host: wrong, team.cluster.mirror.host: wrong},
+        ),
         docker_config(team, "hub", {"docker.io": auth(main)}),
         secret(team, "old", "kubernetes.io/dockercfg", __dockercfg=json.dumps({main.host: auth(main)})),
         secret(team, "untyped", "Opaque", username="builder", password="builder-password"),
@@ -122,6 +128,7 @@ def builds(team: Team, hub: None, faulty: FaultyRegistry, commit: str) -> None:
         team.manifest("pair", registries=registries(team, "pair")),
         team.manifest("projected", registries=projected(team)),
         team.manifest("scoped", registries=registries(team, "scoped")),
+        team.manifest("typed", team.inline(LOOK), registries=typed(team)),
         team.manifest("wrong-password", registries=registries(team, basic(team, "wrong"))),
         team.manifest("wrong-host", registries=registries(team, "mirror-login")),
         team.manifest("broken", registries=registries(team, {"name": "mislabelled", "type": "DockerConfig"})),
@@ -138,6 +145,11 @@ def builds(team: Team, hub: None, faulty: FaultyRegistry, commit: str) -> None:
 def projected(team: Team) -> JSON:
     """Nothing to check and nothing to merge: the executor gets the Secret as it is."""
     return registries(team, "registry-login", caBundle=None, insecure=[team.cluster.registry.host])
+
+
+def typed(team: Team) -> JSON:
+    """The same but for the written type, with a Secret that needs the rules of merging."""
+    return {**projected(team), "secretRefs": [{"name": "everything", "type": "DockerConfigJSON"}]}
 
 
 def hidden_base(team: Team) -> JSON:
@@ -209,7 +221,13 @@ class TestForms:
         [pod] = team.pods("projected")
         assert "initContainers" not in pod["spec"]
 
-    @pytest.mark.parametrize(("name", "mirror"), [("left-out", "0"), ("kept", "1")])
+    def test_a_single_secret_whose_type_is_written_is_merged_with_nothing_else_to_prepare(self, team: Team) -> None:
+        status = team.result("typed")
+        assert status["phase"] == "Succeeded", status
+        [pod] = team.pods("typed")
+        assert [container["name"] for container in pod["spec"]["initContainers"]] == ["prepare"]
+
+    @pytest.mark.parametrize(("name", "mirror"), [("left-out", "0"), ("typed", "0"), ("kept", "1")])
     def test_logins_for_registries_not_in_use_are_left_out(self, team: Team, name: str, mirror: str) -> None:
         status = team.result(name)
         assert status["phase"] == "Succeeded", status
@@ -236,14 +254,16 @@ class TestClash:
             event["message"] == f"{host} has several logins: that of Secret registry-login is used, not that of stale."
         )
 
-    def test_the_path_decides_before_the_order(self, team: Team) -> None:
-        """Its last login is for another path, and wrong."""
-        assert team.result("scoped")["phase"] == "Succeeded"
-        team.until(lambda: bool(clashes(team, "scoped")), "Event of the clash", 30)
-        assert (
-            f"only that for {team.cluster.registry.host}/{team.namespace} is used"
-            in clashes(team, "scoped")[0]["message"]
-        )
+    @pytest.mark.parametrize(("name", "secret"), [("scoped", "scoped"), ("typed", "everything")])
+    def test_the_path_decides_before_the_order(self, team: Team, name: str, secret: str) -> None:
+        """The last login is wrong: one for another path, one for all of the host."""
+        assert team.result(name)["phase"] == "Succeeded"
+        team.until(lambda: bool(clashes(team, name)), "Event of the clash", 30)
+        [event] = clashes(team, name)
+        host = team.cluster.registry.host
+        assert event["type"] == "Warning"
+        told = f"Secret {secret} has several logins for {host}: only that for {host}/{team.namespace} is used."
+        assert event["message"] == told
 
     def test_where_nothing_clashes_nothing_is_told(self, team: Team) -> None:
         assert team.result("left-out")["phase"] == "Succeeded"

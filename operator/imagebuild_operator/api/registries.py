@@ -49,7 +49,9 @@ class RegistryLogin(Model):
         default=None,
         description="What the Secret holds. DockerConfigJSON: kubernetes.io/dockerconfigjson, as kubectl create secret "
         "docker-registry makes it. DockerConfig: kubernetes.io/dockercfg, its older form. BasicAuth: "
-        "kubernetes.io/basic-auth, username and password for one registry. Default: DockerConfigJSON.",
+        "kubernetes.io/basic-auth, username and password for one registry. Where it is written, an init container "
+        "checks the Secret and keeps one login for each registry, as with several Secrets. Default: DockerConfigJSON, "
+        "mounted as it is where there is nothing else to prepare.",
     )
     registry: Host | None = Field(
         default=None,

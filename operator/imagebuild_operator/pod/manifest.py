@@ -80,7 +80,8 @@ def build_pod(
 def preparation(spec: ImageBuildSpec, source: SourceParts) -> Plan | None:
     """What has to happen before the executor starts; None when the kubelet alone can provide everything.
 
-    That is so for sources that need no fetching with at most one Secret of logins, mounted as it is.
+    That is so for sources that need no fetching with at most one Secret of logins, mounted as it is: one whose type the
+    spec does not say.
     """
     certificates, logins = certificates_plan(spec.registries), logins_plan(spec, source)
     if source.plan is None and certificates is None and not needs_merging(spec.registries):

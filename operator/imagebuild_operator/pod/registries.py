@@ -46,9 +46,13 @@ def registry_parts(registries: Registries | None, *, prepared: bool) -> Parts:
 
 
 def needs_merging(registries: Registries | None) -> bool:
-    """Whether the executor could not read the Secrets as they are: several, or one of another form."""
+    """Whether the executor is not given the Secrets as they are: several, or one whose type the spec says.
+
+    A type is written for a form that the executor cannot read, or so that the rules of merging hold for one that it
+    can: of several keys for one host it would take any.
+    """
     secrets = (registries.secret_refs if registries else None) or []
-    return len(secrets) > 1 or any(_type_of(secret) != RegistrySecretType.DOCKER_CONFIG_JSON for secret in secrets)
+    return len(secrets) > 1 or any(secret.type is not None for secret in secrets)
 
 
 def logins_plan(spec: ImageBuildSpec, source: SourceParts) -> LoginsPlan | None:

@@ -23,6 +23,8 @@ from tests.unit.pod.specs import (
 
 BASIC_AUTH: Json = {"name": "robot", "type": "BasicAuth", "registry": "registry.example.com:5000"}
 OLD: Json = {"name": "old", "type": "DockerConfig"}
+# The type that counts where none is written.
+WRITTEN: Json = {"name": "new", "type": "DockerConfigJSON"}
 ECR = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/shop/web:1"
 
 
@@ -41,7 +43,7 @@ def registries_of(*secrets: Json, **members: Any) -> Json:
     ("secret", "keys"),
     [
         ({"name": "new"}, [".dockerconfigjson"]),
-        ({"name": "new", "type": "DockerConfigJSON"}, [".dockerconfigjson"]),
+        (WRITTEN, [".dockerconfigjson"]),
         (OLD, [".dockercfg"]),
         (BASIC_AUTH, ["username", "password"]),
     ],
@@ -62,11 +64,22 @@ def test_each_form_is_mounted_with_the_keys_it_must_have(secret: Json, keys: lis
     assert "registry-0" not in {mount["name"] for mount in build_container(pod)["volumeMounts"]}
 
 
-@pytest.mark.parametrize("secret", [OLD, BASIC_AUTH])
-def test_forms_that_the_executor_cannot_read_are_merged_also_when_alone(secret: Json) -> None:
+@pytest.mark.parametrize("secret", [OLD, BASIC_AUTH, WRITTEN])
+def test_a_secret_whose_type_is_written_is_merged_also_when_alone(secret: Json) -> None:
     pod = pod_of(spec_of(registries=registries_of(secret)))
     assert volumes(pod)["registry-logins"]["emptyDir"] == {"medium": "Memory"}
     assert len(pod["spec"]["initContainers"]) == 1
+    plan = logins_of(registries=registries_of(secret))
+    assert [(each.secret, each.type) for each in plan.secrets] == [(secret["name"], secret["type"])]
+
+
+def test_the_executor_is_given_the_merged_logins_and_not_the_secret() -> None:
+    pod = pod_of(spec_of(registries=registries_of(WRITTEN)))
+    secrets = {name for name, volume in volumes(pod).items() if "secret" in volume}
+    assert secrets == {"registry-0"}
+    mounted = mounts(build_container(pod))
+    assert mounted["/kaniko/.docker"]["name"] == "registry-logins"
+    assert not secrets & {mount["name"] for mount in mounted.values()}
 
 
 def test_the_logins_that_fit_what_the_spec_names_are_preferred() -> None:
