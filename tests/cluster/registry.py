@@ -115,8 +115,12 @@ def password_line(user: str, password: str) -> str:
 
 
 def write_files(paths: ClusterPaths, server: KeyPair) -> None:
-    logins = ((settings.REGISTRY_USER, settings.REGISTRY_PASSWORD), (settings.PULL_USER, settings.PULL_PASSWORD))
-    _password_file(paths).write_text("".join(password_line(user, password) for user, password in logins))
+    logins = {
+        settings.REGISTRY_USER: settings.REGISTRY_PASSWORD,
+        settings.PULL_USER: settings.PULL_PASSWORD,
+        **settings.FURTHER_LOGINS,
+    }
+    _password_file(paths).write_text("".join(password_line(user, password) for user, password in logins.items()))
     for registry in REGISTRIES:
         registry.write_files(paths, server)
     crane = paths.config / "crane"

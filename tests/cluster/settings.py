@@ -57,6 +57,8 @@ REGISTRY_USER = "builder"
 REGISTRY_PASSWORD = "builder-password"
 PULL_USER = "puller"
 PULL_PASSWORD = "puller-password"
+# Further logins for every registry that wants one: a test that gives each Secret its own can tell whose was found.
+FURTHER_LOGINS = {"robot": "robot-password", "elder": "elder-password", "fetcher": "fetcher-password"}
 GIT_USER = "reader"
 GIT_PASSWORD = "reader-password"
 GIT_TOKEN = "reader-token"

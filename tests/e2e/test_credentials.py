@@ -3,7 +3,6 @@
 One namespace, all builds at once. Each kind is built once, and fails once after it logged in, where there is nothing.
 """
 
-import base64
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,16 +12,26 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from tests import installation
 from tests.cluster import settings
 from tests.cluster.fileserver import FileServer
+from tests.cluster.gitserver import Submodule
 from tests.cluster.handle import ClusterHandle
 from tests.cluster.object_stores import BUCKET, ObjectStores
 from tests.cluster.registry import PULLED, docker_config
 from tests.cluster.sshserver import SshServer
 from tests.e2e.artifacts import archive
-from tests.e2e.credential_search import holders, search_script
-from tests.e2e.git_repositories import key_lines, secret
+from tests.e2e.credential_search import (
+    CONTROLS,
+    PLANTED,
+    PLANTED_FILES,
+    holders,
+    image_texts,
+    push_files,
+    push_searcher,
+    silent,
+    told_outside,
+)
+from tests.e2e.git_repositories import ATTRIBUTES, LARGE, Files, gitmodules, key_lines, secret
 from tests.e2e.team import JSON, ImageFile, Team
 
 KINDS = ("git", "git-token", "git-ssh", "http", "http-token", "s3", "gcs", "azure", "azure-sas", "oci")
@@ -31,10 +40,6 @@ MAPPED = "mapped"
 BUILT = (*KINDS, MAPPED)
 LOST = tuple(f"{kind}-lost" for kind in KINDS)
 
-PLANTED = "planted-word-5d1e"
-PLANTED_FILES = {"planted/plain": PLANTED, "planted/encoded": base64.b64encode(f"user:{PLANTED}".encode()).decode()}
-# What is there, and proves that each part of the search finds what there is.
-CONTROLS = {"planted": PLANTED, "environment": "DOCKER_CONFIG=/kaniko", "arguments": "dir:///kaniko/ctx"}
 KEY, MISSING = "context.tar.gz", "none.tar.gz"
 
 
@@ -119,7 +124,7 @@ def places(team: Team, servers: Servers, *, lost: bool) -> dict[str, JSON]:
     revision = {"revision": "nowhere"} if lost else {}
     key = MISSING if lost else KEY
     return {
-        "git": {"git": {"url": team.cluster.git.url(private), **revision}},
+        "git": {"git": {"url": team.cluster.git.url(private), "submodules": True, "lfs": True, **revision}},
         "git-token": {"git": {"url": team.cluster.git.url(private), **revision}},
         "git-ssh": {"git": {"url": servers.ssh.url(private), **revision}},
         "http": {"http": {"url": servers.files.url(f"private/{key}")}},
@@ -140,19 +145,22 @@ def sources(team: Team, servers: Servers, *, lost: bool) -> dict[str, JSON]:
     }
 
 
-def append(team: Team, files: dict[str, str], image: str, *base: str) -> None:
-    """Push an image of these files."""
-    layer = team.cluster.paths.config / f"{team.namespace}.tar"
-    layer.write_bytes(archive(files, packed=False))
-    team.cluster.crane("append", *base, "-f", str(layer), "-t", image)
+def make_repository(team: Team, context: dict[str, str]) -> None:
+    """With a submodule and a file of Git LFS, which are behind the same login."""
+    git, name = team.cluster.git, f"private/{team.namespace}"
+    library = git.create(f"{name}-library", {"library.txt": "library"})
+    git.create(name, context)
+    modules = gitmodules(library=f"../{team.namespace}-library.git")
+    parts: Files = {".gitmodules": modules, "library": Submodule(library), ".gitattributes": ATTRIBUTES}
+    git.commit(name, {**parts, "large.bin": git.large_file(name, LARGE.encode())}, "Take up a library and a large file")
 
 
 @pytest.fixture(scope="module")
 def builds(team: Team, servers: Servers, context: dict[str, str], credentials: dict[str, str]) -> None:
     """All of them, applied at once."""
-    append(team, {"search": search_script({**credentials, **CONTROLS})}, team.image("searcher"), "-b", team.busybox)
-    append(team, context, team.image("context"))
-    team.cluster.git.create(f"private/{team.namespace}", context)
+    push_searcher(team, credentials, team.image("searcher"))
+    push_files(team, context, team.image("context"))
+    make_repository(team, context)
     for tree in ("private", "token"):
         servers.files.write(f"{tree}/{KEY}", archive(context))
     # Two logins are merged into one file, whose name is known.
@@ -199,14 +207,20 @@ def test_build_steps_find_the_registrys_login_and_nothing_else(
     assert found == {word: [] for word in credentials if word != "registry-password"}
 
 
-def test_no_image_holds_one(
-    team: Team, credentials: dict[str, str], statuses: dict[str, JSON], images: dict[str, dict[str, ImageFile]]
+def test_the_login_of_git_has_fetched_submodules_and_large_files_as_well(
+    images: dict[str, dict[str, ImageFile]],
 ) -> None:
-    words = {**credentials, "planted": PLANTED}
-    for name, files in images.items():
-        texts = {path: file.content for path, file in files.items()}
-        texts["its configuration"] = json.dumps(team.config(statuses[name]["image"]))
-        assert sorted(holders(texts, words)) == [(f"src/{file}", "planted") for file in sorted(PLANTED_FILES)], name
+    assert images["git"]["src/library/library.txt"].content == "library"
+    assert images["git"]["src/large.bin"].content == LARGE
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_no_layer_and_no_configuration_holds_one(
+    team: Team, credentials: dict[str, str], statuses: dict[str, JSON], name: str
+) -> None:
+    texts = image_texts(team, statuses[name]["image"])
+    found = sorted(holders(texts, {**credentials, "planted": PLANTED}))
+    assert found == [(f"src/{file}", "planted") for file in sorted(PLANTED_FILES)]
 
 
 @pytest.mark.parametrize("name", LOST)
@@ -216,17 +230,7 @@ def test_a_credential_is_used_before_nothing_is_found(statuses: dict[str, JSON],
 
 def test_none_is_told_anywhere(team: Team, credentials: dict[str, str], statuses: dict[str, JSON]) -> None:
     pods = {name: status["run"]["podName"] for name, status in statuses.items()}
-    told = {kind: json.dumps(team.cluster.get(kind, "-n", team.namespace)) for kind in ("pods", "imb", "events")}
-    told["operator's log"] = installation.operator_log(team.cluster, lines=-1)
-    told["prepare's logs"] = logs(team, pods, "prepare")
-    told["builds' logs"] = logs(team, {name: pods[name] for name in BUILT}, "build")
+    told = told_outside(team, pods, started=BUILT)
     # Each source of words tells something of every build.
-    silent = [(place, name) for place, text in told.items() for name, pod in pods.items() if pod not in text]
-    assert silent == [("builds' logs", name) for name in LOST]
+    assert silent(told, pods) == [("builds' logs", name) for name in LOST]
     assert holders(told, {**credentials, "planted": PLANTED}) == [("builds' logs", "planted")]
-
-
-def logs(team: Team, builds: dict[str, str], container: str) -> str:
-    """All that a container of these builds wrote, with the Pods' names."""
-    selector = f"imagebuild.dev/build in ({','.join(builds)})"
-    return team.kubectl("logs", "-l", selector, "-c", container, "--prefix", "--tail=-1")
