@@ -64,7 +64,9 @@ class Executor(Model):
         ),
     )
     verbosity: Annotated[str, Field(json_schema_extra={"enum": ["info", "debug", "trace"]})] | None = Field(
-        default=None, description="How much the executor logs. Default: info."
+        default=None,
+        description="How much the executor logs. Always info with a layer cache and a buildArgs value from a Secret: "
+        "more would print it. Default: info.",
     )
     snapshot_mode: Annotated[str, Field(json_schema_extra={"enum": ["redo", "full", "time"]})] | None = Field(
         default=None,

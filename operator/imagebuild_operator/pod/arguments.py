@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from imagebuild_operator.api.v1alpha1 import ImageBuildSpec, Mirror, Registries
-from imagebuild_operator.pod.build_options import Option, cache_options, given_options, output_options
+from imagebuild_operator.pod.build_options import Option, cache_options, given_options, output_options, uses_cache
 from imagebuild_operator.pod.executors import Executor, parse_version, version_of_image
 from imagebuild_operator.pod.paths import CONTEXT, TERMINATION_MESSAGE
 from imagebuild_operator.pod.references import registry_host
@@ -69,7 +69,7 @@ def _options(spec: ImageBuildSpec, proxy: Proxy) -> Iterator[Option]:
 def _fixed(spec: ImageBuildSpec) -> Iterator[Option]:
     executor = spec.executor
     yield "snapshot-mode", (executor.snapshot_mode if executor else None) or "redo"
-    yield "verbosity", (executor.verbosity if executor else None) or "info"
+    yield "verbosity", _verbosity(spec)
     yield "log-format", "text"
     yield "digest-file", TERMINATION_MESSAGE
     # The default keeps every compressed layer in memory until the end (go-containerregistry, pkg/v1/tarball/layer.go).
@@ -80,6 +80,17 @@ def _fixed(spec: ImageBuildSpec) -> Iterator[Option]:
         yield "credential-helpers", helper
     # kind mounts this file into every container, and the executor fails to remove it between stages.
     yield "ignore-path", "/product_uuid"
+
+
+def _verbosity(spec: ImageBuildSpec) -> str:
+    """What the spec asks for, as long as no secret would be logged.
+
+    With a layer cache, `debug` prints what each key is made of, the values of build arguments among it (kaniko,
+    pkg/executor/build.go).
+    """
+    asked = (spec.executor.verbosity if spec.executor else None) or "info"
+    given = [argument.value_from for argument in spec.build_args or () if argument.value_from]
+    return "info" if uses_cache(spec.cache) and any(value.secret_key_ref for value in given) else asked
 
 
 def _registries(registries: Registries) -> Iterator[Option]:

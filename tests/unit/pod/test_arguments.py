@@ -7,7 +7,7 @@ import pytest
 from imagebuild_operator.pod.arguments import build_arguments, escaped, executor_of
 from imagebuild_operator.pod.executors import ALL, FLAGS, Executor, parse_version, version_of_image
 from imagebuild_operator.pod.settings import Proxy
-from tests.unit.pod.specs import EVERY_OPTION, GIT, IMAGE, expanded, settings_of, spec_of
+from tests.unit.pod.specs import EVERY_OPTION, GIT, IMAGE, Json, expanded, settings_of, spec_of
 
 NEWEST = Executor("osscontainertools", (1, 28, 3))
 # What EVERY_OPTION cannot ask for, or nobody asks for but with extraArgs.
@@ -181,6 +181,26 @@ def test_what_is_built_and_where_it_goes() -> None:
     assert values(arguments, "label") == ["a=x=y z", "b=2"]
     assert values(arguments, "snapshot-mode") == ["full"]
     assert values(arguments, "verbosity") == ["trace"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "cache", "expected"),
+    [
+        ("secretKeyRef", {}, "info"),
+        ("secretKeyRef", {"enabled": False}, "trace"),
+        ("secretKeyRef", None, "trace"),
+        ("configMapKeyRef", {}, "trace"),
+    ],
+)
+def test_the_log_is_not_so_verbose_that_it_prints_secrets(kind: str, cache: Json | None, expected: str) -> None:
+    """The keys of the layer cache hold the values of build arguments."""
+    argument = {"name": "TOKEN", "valueFrom": {kind: {"name": "npm", "key": "token"}}}
+    arguments = arguments_of(
+        buildArgs=[{"name": "VERSION", "value": "1"}, argument],
+        executor={"verbosity": "trace"},
+        **({} if cache is None else {"cache": cache}),
+    )
+    assert values(arguments, "verbosity") == [expected]
 
 
 @pytest.mark.parametrize(
