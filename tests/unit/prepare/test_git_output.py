@@ -13,7 +13,8 @@ from imagebuild_operator.prepare.git_checkout import TARGET
 from imagebuild_operator.prepare.git_client import GitError
 from imagebuild_operator.prepare.git_output import TAIL_BYTES, OutputTooLongError, printed
 from tests.unit.prepare.fetching import Fetch
-from tests.unit.prepare.git_server import Answer, GitServer, Remote, answers, git, reply
+from tests.unit.prepare.git_server import GitServer, Remote, answers, git
+from tests.unit.prepare.loopback import Answer, reply
 
 MEBIBYTES = 1024 * 1024
 
