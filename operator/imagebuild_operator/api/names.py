@@ -29,6 +29,7 @@ ANNOTATION_PREFIX: Final = f"{GROUP}/"
 ANNOTATION_RUN: Final = f"{GROUP}/run"
 ANNOTATION_REQUESTED_AT: Final = f"{GROUP}/requestedAt"
 ANNOTATION_CANCEL_REQUESTED_AT: Final = f"{GROUP}/cancelRequestedAt"
+ANNOTATION_CLOUD: Final = f"{GROUP}/cloud"
 ANNOTATION_FILE_PREFIX: Final = f"{GROUP}/file-"
 ANNOTATION_SAFE_TO_EVICT: Final = "cluster-autoscaler.kubernetes.io/safe-to-evict"
 
@@ -110,6 +111,8 @@ class Reason(StrEnum):
     SOURCE_FAILED = "SourceFailed"
     CERTIFICATE_UNKNOWN = "CertificateUnknown"
     REGISTRY_AUTH_FAILED = "RegistryAuthFailed"
+    REGISTRY_NOT_FOUND = "RegistryNotFound"
+    IMAGE_NOT_FOUND = "ImageNotFound"
     SECRET_INVALID = "SecretInvalid"  # noqa: S105 - the name of a reason
     CA_BUNDLE_INVALID = "CABundleInvalid"
 

@@ -212,10 +212,11 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
         "Mend what the message names, then set `imagebuild.dev/requestedAt`.",
     ),
     Reason.CERTIFICATE_UNKNOWN: ReasonDoc(
-        "The server that has the source shows a certificate that nobody vouches for, has expired, or is for another "
-        "host.",
+        "A registry, or the server that has the source, shows a certificate that nobody vouches for, has expired, or "
+        "is for another host; or a registry shows none at all.",
         "user",
-        "Name the authority that signed it in `spec.registries.caBundle`, or correct the host.",
+        "Name the authority that signed it in `spec.registries.caBundle`, or correct the host; then change the spec or "
+        "set `imagebuild.dev/requestedAt`.",
     ),
     Reason.REGISTRY_AUTH_FAILED: ReasonDoc(
         "A registry asks for a login, refuses the one it was given, or the login lacks a right: 401 or 403, in a push "
@@ -223,6 +224,18 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
         "user",
         "Mend the Secret that the message names, or name one in `spec.registries.secretRefs`, then set "
         "`imagebuild.dev/requestedAt`.",
+    ),
+    Reason.REGISTRY_NOT_FOUND: ReasonDoc(
+        "There is no such host, it is no registry, or it has no such repository to push to.",
+        "user",
+        "Correct the host or the repository where the spec or the Dockerfile names it; or create the repository, then "
+        "set `imagebuild.dev/requestedAt`.",
+    ),
+    Reason.IMAGE_NOT_FOUND: ReasonDoc(
+        "An image that the Dockerfile names is not in its registry, or in none of the mirrors where these alone are "
+        "asked.",
+        "user",
+        "Correct the image in the Dockerfile; or push it, then set `imagebuild.dev/requestedAt`.",
     ),
     Reason.SECRET_INVALID: ReasonDoc(
         "A Secret that the spec names has not the keys of its type, or what they hold cannot be used.",

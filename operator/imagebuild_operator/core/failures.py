@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from imagebuild_operator.api.names import Reason
-from imagebuild_operator.core import registry_errors
+from imagebuild_operator.core import registry_advice, registry_errors
+from imagebuild_operator.core.executor_log import error_line
 from imagebuild_operator.core.pods import ContainerView, PodView
 from imagebuild_operator.pod.prepared import REASONS, PrepareFailure, parse_result
 
@@ -125,18 +126,22 @@ def _explain_memory(evidence: Evidence) -> Explanation:
     )
 
 
-def _said(matches: Callable[[str], bool]) -> Callable[[Evidence], bool]:
-    """Whether the executor's own last words match; its own errors end with exit code 1."""
-    return lambda evidence: evidence.exit_code == 1 and matches(error_line(evidence.log))
+def _said(*matches: Callable[[str], bool]) -> Callable[[Evidence], bool]:
+    """Whether the executor's own last words match one of these; its own errors end with exit code 1."""
+
+    def applies(evidence: Evidence) -> bool:
+        line = error_line(evidence.log)
+        return evidence.exit_code == 1 and any(match(line) for match in matches)
+
+    return applies
 
 
 def _explain_registry(what: str, hint: str) -> Callable[[Evidence], Explanation]:
     return lambda evidence: Explanation(f"{what}: {error_line(evidence.log)}", hint)
 
 
-def _explain_refused(evidence: Evidence) -> Explanation:
-    secrets = [login.secret for login in evidence.pod.login_secrets]
-    return Explanation(*registry_errors.refusal(error_line(evidence.log), secrets))
+def _advised(advice: Callable[[str, PodView], registry_advice.Advice]) -> Callable[[Evidence], Explanation]:
+    return lambda evidence: Explanation(*advice(error_line(evidence.log), evidence.pod))
 
 
 def _pod_message(what: str, hint: str) -> Callable[[Evidence], Explanation]:
@@ -231,12 +236,21 @@ CAUSES: Final[tuple[Cause, ...]] = (
         _said(registry_errors.rate_limited),
         _explain_registry("The registry allows no further requests for now", "Log in, or pull through a mirror."),
     ),
+    # Before those that are looked for in the whole answer: a try by plain http, which failed as well, may follow.
+    Cause(Reason.CERTIFICATE_UNKNOWN, _said(registry_errors.untrusted), _advised(registry_advice.untrusted)),
+    Cause(Reason.CERTIFICATE_UNKNOWN, _said(registry_errors.without_tls), _advised(registry_advice.without_tls)),
+    Cause(
+        Reason.REGISTRY_NOT_FOUND,
+        _said(registry_errors.no_such_host, registry_errors.no_registry, registry_errors.no_repository),
+        _advised(registry_advice.missing_registry),
+    ),
+    Cause(Reason.IMAGE_NOT_FOUND, _said(registry_errors.no_image), _advised(registry_advice.missing_image)),
     Cause(
         Reason.REGISTRY_UNAVAILABLE,
         _said(registry_errors.unavailable),
         _explain_registry("The registry failed or cannot be reached", "Check the registry's health and its address."),
     ),
-    Cause(Reason.REGISTRY_AUTH_FAILED, _said(registry_errors.refused), _explain_refused),
+    Cause(Reason.REGISTRY_AUTH_FAILED, _said(registry_errors.refused), _advised(registry_advice.refusal)),
     Cause(
         Reason.BUILD_FAILED,
         lambda evidence: evidence.exit_code == 0,
@@ -258,23 +272,3 @@ def explain(evidence: Evidence) -> tuple[Reason, Explanation]:
     """The first cause of the table that applies; the last row always does."""
     cause = next(cause for cause in CAUSES if cause.applies(evidence))
     return cause.reason, cause.explain(evidence)
-
-
-def without_usage(log: str) -> str:
-    """The log up to the flag usage that the executor prints after `Error: ...`, 85 lines and nothing after them.
-
-    cobra prints it (no SilenceUsage), for the command `executor` (kaniko, cmd/executor/cmd/root.go). The output of
-    RUN steps may well hold other programs' errors and usage.
-    """
-    return log.partition("\nUsage:\n  executor ")[0]
-
-
-def error_line(log: str) -> str:
-    """The line of the executor's log that says what went wrong, or an empty string.
-
-    The executor ends with one plain line that starts with `error ` (build and push) or `Error: ` (options and
-    context), whatever its log format; the last one counts.
-    """
-    lines = [line.strip() for line in without_usage(log).splitlines()]
-    said = [line for line in lines if line.startswith(("error ", "Error: ", "fatal: "))]
-    return said[-1] if said else next((line for line in reversed(lines) if line), "")

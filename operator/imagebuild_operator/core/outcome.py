@@ -6,7 +6,8 @@ from typing import Final
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.api.v1alpha1 import BuiltSource, Failure
-from imagebuild_operator.core.failures import Evidence, Explanation, explain, without_usage
+from imagebuild_operator.core.executor_log import without_usage
+from imagebuild_operator.core.failures import Evidence, Explanation, explain
 from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.core.pushes import told
 from imagebuild_operator.pod.prepared import COMMIT_LIMIT, REVISION_LIMIT, Prepared, parse_result

@@ -10,14 +10,16 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from imagebuild_operator.api import names
+from imagebuild_operator.core.mounts import MountedObject, mounted_objects
 from imagebuild_operator.core.reading import entries, mapping, number, text
 from imagebuild_operator.core.times import parse_time
-from imagebuild_operator.pod.registries import LOGINS_VOLUME, secret_volume_name
+from imagebuild_operator.pod.registries import CA_VOLUME, LOGINS_VOLUME, secret_volume_name
 
 # Bounds of status.images: what somebody else's Pod claims to push must not make the status unacceptable.
 IMAGES_KEPT: Final = 16
 IMAGE_LENGTH: Final = 512
 LOGINS_KEPT: Final = 16
+_LOGIN_VOLUMES: Final = frozenset((LOGINS_VOLUME, *map(secret_volume_name, range(LOGINS_KEPT))))
 
 # Of a Pod whose containers have all ended for good.
 ENDED_PHASES: Final = ("Succeeded", "Failed")
@@ -63,14 +65,6 @@ class ContainerView:
 
 
 @dataclass(frozen=True)
-class LoginSecret:
-    """A Secret of `spec.registries.secretRefs`, and the volume it is mounted as."""
-
-    secret: str
-    volume: str
-
-
-@dataclass(frozen=True)
 class PodView:
     """What the core needs to know of one Pod.
 
@@ -98,7 +92,9 @@ class PodView:
     group: str = ""
     destinations: tuple[str, ...] = ()
     pushes: bool = True
-    login_secrets: tuple[LoginSecret, ...] = ()
+    objects: tuple[MountedObject, ...] = ()
+    cloud: str = ""
+    service_account: str = ""
     gone: bool = False
     delete_requested: bool = False
     told: datetime | None = None
@@ -139,6 +135,16 @@ class PodView:
         build_started = self.build is not None and self.build.started
         return self.terminal or build_started or (self.prepare is not None and self.prepare.running)
 
+    @property
+    def login_secrets(self) -> tuple[MountedObject, ...]:
+        """Whose logins the executor has: what it was given, whatever the spec says by now."""
+        return tuple(each for each in self.objects if each.kind == "Secret" and each.volume in _LOGIN_VOLUMES)
+
+    @property
+    def ca_bundle(self) -> MountedObject | None:
+        """What it trusts beside the system's own certificates."""
+        return next((each for each in self.objects if each.volume == CA_VOLUME), None)
+
     @classmethod
     def parse(cls, raw: Mapping[str, Any], *, gone: bool = False, delete_requested: bool = False) -> "PodView":
         """The view of a Pod as the API server sent it. Never raises."""
@@ -172,7 +178,9 @@ class PodView:
             group=text(mapping(metadata, "labels"), names.LABEL_CONCURRENCY_GROUP),
             destinations=_destinations(arguments),
             pushes="--no-push=true" not in arguments,
-            login_secrets=_login_secrets(raw),
+            objects=mounted_objects(entries(mapping(raw, "spec"), "volumes")),
+            cloud=text(mapping(metadata, "annotations"), names.ANNOTATION_CLOUD),
+            service_account=text(mapping(raw, "spec"), "serviceAccountName"),
             gone=gone,
             delete_requested=delete_requested,
         )
@@ -210,14 +218,6 @@ def _destinations(arguments: list[str]) -> tuple[str, ...]:
     prefix = "--destination="
     images = [arg.removeprefix(prefix) for arg in arguments if arg.startswith(prefix)]
     return tuple(image for image in images if len(image) <= IMAGE_LENGTH)[:IMAGES_KEPT]
-
-
-def _login_secrets(raw: Mapping[str, Any]) -> tuple[LoginSecret, ...]:
-    """Whose logins the executor has: what it was given, whatever the spec says by now."""
-    volumes = {text(volume, "name"): volume for volume in entries(mapping(raw, "spec"), "volumes")}
-    wanted = (LOGINS_VOLUME, *map(secret_volume_name, range(LOGINS_KEPT)))
-    found = ((text(mapping(volumes[name], "secret"), "secretName"), name) for name in wanted if name in volumes)
-    return tuple(LoginSecret(secret, volume) for secret, volume in found if secret)
 
 
 def controller_of(raw: Mapping[str, Any]) -> Mapping[str, Any]:

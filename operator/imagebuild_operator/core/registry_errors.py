@@ -6,14 +6,14 @@ tests/unit/core/test_registry_errors.py.
 """
 
 import re
-from collections.abc import Sequence
 from typing import Final
 
 # A step's own command may talk to anything; it fails in words of its own after this. A layer from the cache does too.
 _STEP: Final = re.compile(r"failed to execute command: (?!extracting fs from image: )")
 _OWN: Final = re.compile(r"error (?:building image|pushing image|checking push permissions)\b")
+_PULLING: Final = re.compile(r"error building image\b")
 _ANSWER: Final = re.compile(
-    r'(?:\b(?:GET|HEAD|POST|PUT|PATCH) https?://\S+|\b(?:Get|Head|Post|Put|Patch) "https?://[^"]+"): (.*)'
+    r'(?:\b(?:GET|HEAD|POST|PUT|PATCH) (https?://\S+)|\b(?:Get|Head|Post|Put|Patch) "(https?://[^"]+)"): (.*)'
 )
 # A download that breaks off in the middle names no request.
 _DOWNLOAD: Final = re.compile(
@@ -26,19 +26,21 @@ _BROKEN: Final = re.compile(r"(?:unexpected|unsupported) status code (?:5[0-9][0
 _REFUSED: Final = re.compile(r"(?:unexpected|unsupported) status code 40[13]\b|(?:UNAUTHORIZED|DENIED)\b")
 # Denied to everybody: Harbor's quotas and immutable tags, Amazon's immutable tags.
 _NOT_THE_LOGIN: Final = re.compile(r"upper limit|quota|immutab", re.IGNORECASE)
-_DOCKER_HUB: Final = re.compile(r"https://(?:index|registry-1|auth)\.docker\.io/")
-_SECRETS_TOLD: Final = 3
-# Names of Secrets have up to 253 characters; what the registry said has to fit into the message, too.
-_NAME_TOLD: Final = 63
-_LOGIN: Final = (
-    "Check that a Secret holds a login for this very host, with the right to do this; then set the annotation "
-    "imagebuild.dev/requestedAt."
+# Go's crypto/tls and crypto/x509, in front: what comes behind may be about a second try by plain http, which the
+# executor makes for private addresses.
+_CERTIFICATE: Final = re.compile(r"(?:tls: failed to verify certificate: |tls: failed to parse certificate.*: )?x509: ")
+_NO_TLS: Final = re.compile(
+    r"(?:http: server gave HTTP response to HTTPS client|tls: first record does not look like a TLS handshake)$"
 )
-_NO_LOGIN: Final = "Name a Secret with a login for this registry in spec.registries.secretRefs."
-_HUB: Final = (
-    "In a Secret, the key of Docker Hub is https://index.docker.io/v1/ and not docker.io. It refuses images that do "
-    "not exist in the same words."
+# One that a name server denies; where none answers, or not now, the words are others.
+_NO_HOST: Final = re.compile(r"dial tcp: lookup \S+(?: on \S+)?: no such host\b")
+_NOT_THERE: Final = re.compile(
+    r"(?:unexpected|unsupported) status code 404\b|(?:MANIFEST_UNKNOWN|NAME_UNKNOWN|NOT_FOUND)\b"
 )
+_VERSION_CHECK: Final = re.compile(r"https?://[^/]+/v2/?$")
+_UPLOAD: Final = re.compile(r"https?://[^/]+/v2/\S+/blobs/uploads/?$")
+_MANIFEST: Final = re.compile(r"https?://[^/]+/v2/\S+/manifests/[^/]+$")
+_NO_MIRROR: Final = re.compile(r"error building image: image not found on any configured mapped registries for \S+$")
 _NO_ANSWER: Final = re.compile(
     r"\b(?:connection (?:refused|reset by peer|timed out)|broken pipe|i/o timeout|TLS handshake timeout|"
     r"no route to host|network is unreachable|server misbehaving|context deadline exceeded|Client\.Timeout exceeded|"
@@ -65,23 +67,51 @@ def refused(line: str) -> bool:
     return bool(_REFUSED.match(answer) and not _NOT_THE_LOGIN.search(answer))
 
 
-def refusal(line: str, secrets: Sequence[str]) -> tuple[str, str]:
-    """Message and hint for a registry that refused a login.
+def untrusted(line: str) -> bool:
+    """Whether they are that a registry's certificate does not do: its authority is unknown, or its dates or names."""
+    return bool(_CERTIFICATE.match(_answer(line)))
 
-    Args:
-        line: the executor's last words.
-        secrets: those whose logins it had.
-    """
-    if not secrets:
-        return f"The registry refused access without a Secret: {line}", _HUB if _DOCKER_HUB.search(line) else _NO_LOGIN
-    more = f" and {len(secrets) - _SECRETS_TOLD} more" if len(secrets) > _SECRETS_TOLD else ""
-    told = ", ".join(name[:_NAME_TOLD] for name in secrets[:_SECRETS_TOLD]) + more
-    return f"The registry refused the login of Secret {told}: {line}", _HUB if _DOCKER_HUB.search(line) else _LOGIN
+
+def without_tls(line: str) -> bool:
+    """Whether they are that a registry does not speak TLS."""
+    return bool(_NO_TLS.match(_answer(line)))
+
+
+def no_such_host(line: str) -> bool:
+    """Whether they are that a registry's host has no address."""
+    return bool(_NO_HOST.match(_answer(line)))
+
+
+def no_registry(line: str) -> bool:
+    """Whether they are that a host answers, and does not know the first address of every registry's API."""
+    return _denied_at(line, _VERSION_CHECK)
+
+
+def no_repository(line: str) -> bool:
+    """Whether they are that a registry does not take uploads to a repository that it does not have."""
+    return _denied_at(line, _UPLOAD)
+
+
+def no_image(line: str) -> bool:
+    """Whether they are that a registry, or each of a registry's mirrors, does not have an image that is pulled."""
+    return bool(_NO_MIRROR.match(line)) or (_PULLING.match(line) is not None and _denied_at(line, _MANIFEST))
+
+
+def request(line: str) -> tuple[str, str]:
+    """The address that was asked for, and the words from there on; the address is empty where none is told."""
+    found = _ANSWER.search(line)
+    return (found[1] or found[2], line[found.start() :]) if found else ("", line)
+
+
+def _denied_at(line: str, address: re.Pattern[str]) -> bool:
+    return bool(_NOT_THERE.match(_answer(line)) and address.match(request(line)[0]))
 
 
 def _answer(line: str) -> str:
     """What came of the request that failed; empty when the line tells of none."""
     if not _OWN.match(line) or _STEP.search(line):
         return ""
-    found = _ANSWER.search(line) or _DOWNLOAD.match(line)
-    return found[1] if found else ""
+    if found := _ANSWER.search(line):
+        return found[3]
+    download = _DOWNLOAD.match(line)
+    return download[1] if download else ""

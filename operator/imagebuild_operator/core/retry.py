@@ -55,6 +55,8 @@ CLASSES: Final[Mapping[Reason, FailureClass]] = {
     Reason.SOURCE_FAILED: FailureClass.THEIRS,
     Reason.CERTIFICATE_UNKNOWN: FailureClass.THEIRS,
     Reason.REGISTRY_AUTH_FAILED: FailureClass.THEIRS,
+    Reason.REGISTRY_NOT_FOUND: FailureClass.THEIRS,
+    Reason.IMAGE_NOT_FOUND: FailureClass.THEIRS,
     Reason.SECRET_INVALID: FailureClass.THEIRS,
     Reason.CA_BUNDLE_INVALID: FailureClass.THEIRS,
 }

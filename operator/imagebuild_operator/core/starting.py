@@ -1,6 +1,5 @@
 """A Pod that does not start: what it waits for is told, and it is given up after a time."""
 
-import re
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -8,11 +7,11 @@ from imagebuild_operator.api.names import ConditionType, Reason
 from imagebuild_operator.api.v1alpha1 import Failure, Run
 from imagebuild_operator.core import transitions
 from imagebuild_operator.core.decisions import Decision, FetchWarnings, Wait
+from imagebuild_operator.core.mounts import with_object
 from imagebuild_operator.core.observe import Observation, Refusal
 from imagebuild_operator.core.outcome import clip, failure
 from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.core.times import parse_time
-from imagebuild_operator.pod.logins import FORMS, type_with_key
 
 TOLD_AFTER: Final = timedelta(seconds=15)
 # A Pod may take its whole grace period to stop.
@@ -21,8 +20,6 @@ LOOK_AGAIN_SECONDS: Final = 15.0
 
 # What the kubelet shows while it goes on normally (kubernetes, pkg/kubelet/kubelet_pods.go).
 _ORDINARY: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
-# The same, pkg/volume/secret/secret.go.
-_MISSING_KEY: Final = re.compile(r'volume "([^"]+)" ?: references non-existent secret key: (\S+)')
 _IMAGE: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 
 
@@ -72,7 +69,9 @@ def not_started(seen: Observation, run: Run, pod: PodView, end: datetime, now: d
     if not kind:
         if seen.warnings is None:
             return FetchWarnings(pod.uid)
-        kind, detail = (_WARNED, _explained(seen.warnings[0], pod)) if seen.warnings else ("", "")
+        kind, detail = (
+            (_WARNED, with_object(seen.warnings[0], pod.objects, pod.login_secrets)) if seen.warnings else ("", "")
+        )
     if left <= 0:
         return _given_up(f"{kind}: {detail}" if kind else "")
     if not kind:
@@ -94,18 +93,6 @@ def _obstacle(pod: PodView) -> tuple[str, str]:
             return f"The image of container {container.name} cannot be pulled", detail
         return f"Container {container.name} cannot be created", detail
     return (_UNSCHEDULABLE, pod.unschedulable) if pod.unschedulable else ("", "")
-
-
-def _explained(said: str, pod: PodView) -> str:
-    """The cluster's words, with those before that say which kind of Secret a login should be in."""
-    found = _MISSING_KEY.search(said)
-    if found is None:
-        return said
-    secret = next((login.secret for login in pod.login_secrets if login.volume == found[1]), None)
-    kind = type_with_key(found[2])
-    if secret is None or kind is None:
-        return said
-    return f"Secret {secret} has no key {found[2]}: it is not of type {kind} ({FORMS[kind].secret_type}). {said}"
 
 
 def _told(seen: Observation, run: Run, kind: str, detail: str, after: float, now: datetime) -> Decision:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from imagebuild_operator.api import names
 from imagebuild_operator.api.names import RegistrySecretType
 from imagebuild_operator.api.v1alpha1 import CABundle, ImageBuildSpec, Registries, RegistryLogin
 from imagebuild_operator.pod import paths
@@ -23,6 +24,7 @@ from imagebuild_operator.pod.plan import CertificatesPlan, LoginsPlan, RegistryS
 from imagebuild_operator.pod.references import named_images
 
 LOGINS_VOLUME: Final = "registry-logins"
+CA_VOLUME: Final = "ca-bundle"
 
 
 def secret_volume_name(index: int) -> str:
@@ -151,8 +153,12 @@ def _merged(secrets: Sequence[RegistryLogin]) -> Parts:
 
 def _cloud(vendors: Sequence[str]) -> Parts:
     """What the executor's helpers need beside the identity that the cluster gives the Pod."""
-    # Older helpers look for a role in AWS's own files and variables only with it (kaniko, README.md).
-    return Parts(build_environment={"AWS_SDK_LOAD_CONFIG": "true"} if "ecr" in vendors else {})
+    return Parts(
+        # Older helpers look for a role in AWS's own files and variables only with it (kaniko, README.md).
+        build_environment={"AWS_SDK_LOAD_CONFIG": "true"} if "ecr" in vendors else {},
+        # For the one who explains a refusal: not every executor has an argument that tells.
+        annotations={names.ANNOTATION_CLOUD: ",".join(vendors)} if vendors else {},
+    )
 
 
 def _certificates(bundle: CABundle | None) -> Parts:
@@ -161,7 +167,7 @@ def _certificates(bundle: CABundle | None) -> Parts:
     return Parts(
         volumes=(_bundle_volume(bundle), empty_volume("trust")),
         prepare_mounts=(
-            mount("ca-bundle", paths.CA_BUNDLE),
+            mount(CA_VOLUME, paths.CA_BUNDLE),
             mount("trust", paths.CHECKED_CERTIFICATES, read_only=False),
         ),
         # One more file among the executor's own: mounted whole, the volume would hide them.
@@ -175,7 +181,7 @@ def _bundle_volume(bundle: CABundle) -> Json:
     if bundle.config_map_ref is not None:
         reference = bundle.config_map_ref
         items = [{"key": reference.key, "path": paths.CA_FILE}]
-        return {"name": "ca-bundle", "configMap": {"name": reference.name, "defaultMode": SECRET_MODE, "items": items}}
+        return {"name": CA_VOLUME, "configMap": {"name": reference.name, "defaultMode": SECRET_MODE, "items": items}}
     if bundle.secret_ref is None:
         raise ValueError("a CA bundle has either a configMapRef or a secretRef")
-    return secret_volume("ca-bundle", bundle.secret_ref.name, {bundle.secret_ref.key: paths.CA_FILE})
+    return secret_volume(CA_VOLUME, bundle.secret_ref.name, {bundle.secret_ref.key: paths.CA_FILE})

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from imagebuild_operator.api.names import Reason
-from imagebuild_operator.core.failures import CAUSES, TOLD_BY_PREPARE, Evidence, error_line, explain, without_usage
+from imagebuild_operator.core.executor_log import error_line, without_usage
+from imagebuild_operator.core.failures import CAUSES, TOLD_BY_PREPARE, Evidence, explain
 from tests.unit.core.pod_documents import DELETED, pod, terminated
 
 EVICTION = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "drained"}
@@ -14,6 +15,13 @@ PRESSURE = {"type": "DisruptionTarget", "status": "True", "reason": "Termination
 LET_GO = {"deletionTimestamp": "2026-01-01T00:10:02Z", "deletionGracePeriodSeconds": 0}
 TOO_MANY = "error building image: GET https://registry.example.com/v2/a/manifests/1: TOOMANYREQUESTS: slow down"
 BROKEN = "error building image: GET https://registry.example.com/v2/a/manifests/1: unexpected status code 502 Oops"
+UNTRUSTED = (
+    'error building image: Get "https://r.example.com/v2/": tls: failed to verify certificate: x509: certificate '
+    "signed by unknown authority"
+)
+PLAIN = 'error building image: Get "https://r.example.com/v2/": http: server gave HTTP response to HTTPS client'
+NOWHERE = 'error pushing image: Get "https://r.example.com/v2/": dial tcp: lookup r.example.com: no such host'
+NO_IMAGE = "error building image: GET https://r.example.com/v2/a/manifests/1: MANIFEST_UNKNOWN: manifest unknown"
 DENIED = "error building image: GET https://registry.example.com/v2/a/manifests/1: DENIED: requested access"
 
 
@@ -41,6 +49,10 @@ ROWS: list[tuple[Reason, dict[str, Any], str]] = [
     *((reason, {"prepare": terminated(1, message=said(reason))}, "words of its own") for reason in TOLD_BY_PREPARE),
     (Reason.SOURCE_FAILED, {"prepare": terminated(3, message="Killed")}, "Fetching the source failed with exit code 3"),
     (Reason.RATE_LIMITED, {"build": terminated(1, message=TOO_MANY)}, "for now: error building image: GET"),
+    (Reason.CERTIFICATE_UNKNOWN, {"build": terminated(1, message=UNTRUSTED)}, "of r.example.com is not trusted: Get"),
+    (Reason.CERTIFICATE_UNKNOWN, {"build": terminated(1, message=PLAIN)}, "r.example.com does not speak TLS: Get"),
+    (Reason.REGISTRY_NOT_FOUND, {"build": terminated(1, message=NOWHERE)}, "There is no host r.example.com: Get"),
+    (Reason.IMAGE_NOT_FOUND, {"build": terminated(1, message=NO_IMAGE)}, "There is no image r.example.com/a:1: GET"),
     (Reason.REGISTRY_UNAVAILABLE, {"build": terminated(1, message=BROKEN)}, "cannot be reached: error building image"),
     (Reason.REGISTRY_AUTH_FAILED, {"build": terminated(1, message=DENIED)}, "without a Secret: error building image"),
     (Reason.BUILD_FAILED, {"phase": "Succeeded", "build": terminated(0, message="")}, "no digest"),

@@ -1,13 +1,23 @@
 """What kaniko really said when a registry failed it: each line is the end of the log of a real failing build.
 
-A proxy in front of a registry gave the answers; only digests are shortened.
+A proxy in front of a registry, or a server on loopback, gave the answers; only digests are shortened.
 """
 
 import pytest
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.core.failures import Evidence, explain
-from imagebuild_operator.core.registry_errors import rate_limited, refusal, refused, unavailable
+from imagebuild_operator.core.registry_errors import (
+    no_image,
+    no_registry,
+    no_repository,
+    no_such_host,
+    rate_limited,
+    refused,
+    unavailable,
+    untrusted,
+    without_tls,
+)
 from tests.unit.core.pod_documents import pod, terminated
 
 RATE_LIMITED = """
@@ -87,14 +97,60 @@ error building image: unable to complete operation after 1 attempts, last error:
 error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "shop/web:1": creating push check transport for index.docker.io failed: GET https://auth.docker.io/token?scope=repository%3Ashop%2Fweb%3Apush%2Cpull&service=registry.docker.io: unexpected status code 401 Unauthorized: {"details":"incorrect username or password"}
 """  # noqa: E501
 
-# A name, a quota, or what a registry sent: trying the same again, or with another login, would not help.
-OTHER = """
-error building image: unable to complete operation after 1 attempts, last error: GET https://registry.imb.test:15009/v2/nothing-here/manifests/latest: MANIFEST_UNKNOWN: manifest unknown; map[Tag:latest]
+# Certificates of servers on loopback. The last has a private address, for which plain http is tried as well.
+UNTRUSTED = """
+error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:17002/app/a:1": creating push check transport for registry.imb.test:17002 failed: Get "https://registry.imb.test:17002/v2/": tls: failed to verify certificate: x509: certificate is valid for other.imb.test, not registry.imb.test
+error building image: unable to complete operation after 1 attempts, last error: Get "https://registry.imb.test:17002/v2/": tls: failed to verify certificate: x509: certificate is valid for other.imb.test, not registry.imb.test
+error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:17003/app/a:1": creating push check transport for registry.imb.test:17003 failed: Get "https://registry.imb.test:17003/v2/": tls: failed to verify certificate: x509: certificate is not valid for any names, but wanted to match registry.imb.test
+error building image: unable to complete operation after 1 attempts, last error: Get "https://registry.imb.test:17003/v2/": tls: failed to verify certificate: x509: certificate is not valid for any names, but wanted to match registry.imb.test
+error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:17004/app/a:1": creating push check transport for registry.imb.test:17004 failed: Get "https://registry.imb.test:17004/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority
+error building image: unable to complete operation after 1 attempts, last error: Get "https://registry.imb.test:17004/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority
+error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:17005/app/a:1": creating push check transport for registry.imb.test:17005 failed: Get "https://registry.imb.test:17005/v2/": tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2026-11-21T23:06:12Z is after 2021-01-01T00:00:00Z
+error building image: unable to complete operation after 1 attempts, last error: Get "https://registry.imb.test:17005/v2/": tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2026-11-21T23:06:12Z is after 2021-01-01T00:00:00Z
+error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:17006/app/a:1": creating push check transport for registry.imb.test:17006 failed: Get "https://registry.imb.test:17006/v2/": tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2026-11-21T23:06:13Z is before 2030-01-01T00:00:00Z
+error building image: unable to complete operation after 1 attempts, last error: Get "https://registry.imb.test:17006/v2/": tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2026-11-21T23:06:13Z is before 2030-01-01T00:00:00Z
+error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:17007/app/a:1": creating push check transport for registry.imb.test:17007 failed: Get "https://registry.imb.test:17007/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority (possibly because of "crypto/rsa: verification error" while trying to verify candidate authority certificate "test ca")
+error building image: unable to complete operation after 1 attempts, last error: Get "https://registry.imb.test:17007/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority (possibly because of "crypto/rsa: verification error" while trying to verify candidate authority certificate "test ca")
+error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "127.0.0.2:17001/app/a:1": creating push check transport for 127.0.0.2:17001 failed: Get "https://127.0.0.2:17001/v2/": tls: failed to verify certificate: x509: cannot validate certificate for 127.0.0.2 because it doesn't contain any IP SANs
+error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "127.0.0.1:17007/app/a:1": creating push check transport for 127.0.0.1:17007 failed: Get "https://127.0.0.1:17007/v2/": tls: failed to verify certificate: x509: cannot validate certificate for 127.0.0.1 because it doesn't contain any IP SANs; Get "http://127.0.0.1:17007/v2/": EOF
+"""  # noqa: E501
+
+# The same without TLS; what does not begin as http does has the first words.
+WITHOUT_TLS = """
+error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:17008/app/a:1": creating push check transport for registry.imb.test:17008 failed: Get "https://registry.imb.test:17008/v2/": tls: first record does not look like a TLS handshake
+error building image: unable to complete operation after 1 attempts, last error: Get "https://registry.imb.test:17008/v2/": tls: first record does not look like a TLS handshake
+error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "plain.imb.test:15002/team/plain:1": creating push check transport for plain.imb.test:15002 failed: Get "https://plain.imb.test:15002/v2/": http: server gave HTTP response to HTTPS client
+"""  # noqa: E501
+
+# No host, no registry, no repository to push to.
+NO_REGISTRY = """
 error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "nowhere.imb.test:5000/app/a:1": creating push check transport for nowhere.imb.test:5000 failed: Get "https://nowhere.imb.test:5000/v2/": dial tcp: lookup nowhere.imb.test on 10.244.0.1:53: no such host
 error building image: unable to complete operation after 1 attempts, last error: Get "https://nowhere.imb.test:5000/v2/": dial tcp: lookup nowhere.imb.test on 10.244.0.1:53: no such host
+error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:17009/app/a:1": creating push check transport for registry.imb.test:17009 failed: GET https://registry.imb.test:17009/v2/: unexpected status code 404 Not Found: <html>not found</html>
+error building image: unable to complete operation after 1 attempts, last error: GET https://registry.imb.test:17009/v2/: unexpected status code 404 Not Found: <html>not found</html>
+error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:17001/noname/a:1": POST https://registry.imb.test:17001/v2/noname/a/blobs/uploads/: NAME_UNKNOWN: repository name not known to registry; map[name:noname]
+error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:17001/plain404/a:1": POST https://registry.imb.test:17001/v2/plain404/a/blobs/uploads/: unexpected status code 404 Not Found: <html>not found</html>
+error pushing image: failed to push to destination registry.imb.test:17001/noname/a:1: POST https://registry.imb.test:17001/v2/noname/a/blobs/uploads/: NAME_UNKNOWN: repository name not known to registry; map[name:noname]
+"""  # noqa: E501
+
+# No base image; the last where mirrors alone are asked.
+NO_IMAGE = """
+error building image: unable to complete operation after 1 attempts, last error: GET https://registry.imb.test:15009/v2/nothing-here/manifests/latest: MANIFEST_UNKNOWN: manifest unknown; map[Tag:latest]
+error building image: unable to complete operation after 1 attempts, last error: GET https://registry.imb.test:17001/v2/nothing/here/manifests/sha256:14c53b: MANIFEST_UNKNOWN: manifest unknown; map[Tag:1]
+error building image: unable to complete operation after 1 attempts, last error: GET https://registry.imb.test:17001/v2/noname/here/manifests/1: NAME_UNKNOWN: repository name not known to registry; map[name:noname]
+error building image: unable to complete operation after 1 attempts, last error: GET https://registry.imb.test:17001/v2/plain404/manifests/1: unexpected status code 404 Not Found: <html>not found</html>
+error building image: image not found on any configured mapped registries for busybox:1
+"""  # noqa: E501
+
+# A proxy, an upload, a quota, or what a registry sent: nothing that somebody has named wrongly is behind these.
+OTHER = """
 error building image: GET https://registry.imb.test:15009/v2/busybox/blobs/sha256:14c53b: Content-Length header 100000 does not match expected size 419
 error pushing image: failed to push to destination harbor.example.com/app/a:1: PUT https://harbor.example.com/v2/app/a/manifests/1: DENIED: adding 3 MiB of storage resource, which when updated to current usage of 9 MiB will exceed the configured upper limit of 10 MiB.
 error pushing image: failed to push to destination r.example.com/app/a:1: PUT https://r.example.com/v2/app/a/manifests/1: DENIED: the tag is immutable
+error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:15000/team/a:1": creating push check transport for registry.imb.test:15000 failed: Get "https://registry.imb.test:15000/v2/": proxyconnect tcp: dial tcp: lookup proxy.example.com on 10.244.0.1:53: no such host
+error pushing image: failed to push to destination r.example.com/app/a:1: PATCH https://r.example.com/v2/app/a/blobs/uploads/1: BLOB_UPLOAD_UNKNOWN: blob upload unknown to registry
+error pushing image: failed to push to destination r.example.com/app/a:1: PUT https://r.example.com/v2/app/a/manifests/1: unexpected status code 404 Not Found
+error building image: GET https://r.example.com/v2/busybox/blobs/sha256:14c53b: unexpected status code 404 Not Found
 """  # noqa: E501
 
 # A step may talk to registries too, and say so in the executor's own words.
@@ -108,6 +164,10 @@ npm error GET https://registry.example.com/left-pad: unexpected status code 502 
 Error: error pushing image: PUT https://registry.example.com/v2/a/manifests/1: TOOMANYREQUESTS: slow down
 an error building image: GET https://registry.example.com/v2/a/manifests/1: TOOMANYREQUESTS: slow down
 error building images: GET https://registry.example.com/v2/a/manifests/1: unexpected status code 500 Internal Server Error
+error building image: error building stage: failed to execute command: downloading remote source file: Get "https://nowhere.imb.test/x": dial tcp: lookup nowhere.imb.test on 10.244.0.1:53: no such host
+error building image: error building stage: failed to execute command: downloading remote source file: Get "https://registry.imb.test:17007/x": tls: failed to verify certificate: x509: certificate signed by unknown authority (possibly because of "crypto/rsa: verification error" while trying to verify candidate authority certificate "test ca")
+error building image: error building stage: failed to execute command: GET https://files.example.com/v2/: unexpected status code 404 Not Found
+error building image: error building stage: failed to execute command: GET https://files.example.com/v2/a/manifests/1: MANIFEST_UNKNOWN: manifest unknown
 connection refused
 EOF
 """  # noqa: E501
@@ -117,54 +177,66 @@ def lines(block: str) -> list[str]:
     return block.strip().splitlines()
 
 
+CAUSES = (
+    rate_limited,
+    unavailable,
+    refused,
+    untrusted,
+    without_tls,
+    no_such_host,
+    no_registry,
+    no_repository,
+    no_image,
+)
+
+
+def found(line: str) -> set[str]:
+    return {cause.__name__ for cause in CAUSES if cause(line)}
+
+
 @pytest.mark.parametrize("line", lines(RATE_LIMITED))
 def test_a_registry_that_allows_no_more_requests(line: str) -> None:
-    assert rate_limited(line)
-    assert not unavailable(line)
-    assert not refused(line)
+    assert found(line) == {"rate_limited"}
 
 
 @pytest.mark.parametrize("line", [*lines(UNAVAILABLE), *lines(BROKEN)])
 def test_a_registry_that_fails_or_does_not_answer(line: str) -> None:
-    assert unavailable(line)
-    assert not rate_limited(line)
-    assert not refused(line)
+    assert found(line) == {"unavailable"}
 
 
 @pytest.mark.parametrize("line", lines(REFUSED))
 def test_a_registry_that_wants_another_login(line: str) -> None:
-    assert refused(line)
-    assert not rate_limited(line)
-    assert not unavailable(line)
+    assert found(line) == {"refused"}
+
+
+@pytest.mark.parametrize("line", lines(UNTRUSTED))
+def test_a_registry_whose_certificate_does_not_do(line: str) -> None:
+    # What came of plain http, where that was tried as well, may look like a fault of the network.
+    assert found(line) - {"unavailable"} == {"untrusted"}
+    assert unavailable(line) == line.endswith(": EOF")
+
+
+@pytest.mark.parametrize("line", lines(WITHOUT_TLS))
+def test_a_registry_that_speaks_plain_http(line: str) -> None:
+    assert found(line) == {"without_tls"}
+
+
+@pytest.mark.parametrize("line", lines(NO_REGISTRY))
+def test_a_registry_that_is_not_there(line: str) -> None:
+    [cause] = found(line)
+    assert cause == (
+        "no_such_host" if "no such host" in line else "no_registry" if "/v2/: " in line else "no_repository"
+    )
+
+
+@pytest.mark.parametrize("line", lines(NO_IMAGE))
+def test_an_image_that_is_not_there(line: str) -> None:
+    assert found(line) == {"no_image"}
 
 
 @pytest.mark.parametrize("line", [*lines(OTHER), *lines(STEPS), ""])
 def test_every_other_failure_is_not_the_registrys(line: str) -> None:
-    assert not rate_limited(line)
-    assert not unavailable(line)
-    assert not refused(line)
-
-
-@pytest.mark.parametrize(
-    ("secrets", "named"),
-    [
-        ([], "refused access without a Secret: error"),
-        (["push"], "refused the login of Secret push: error"),
-        (["a", "b", "c"], "refused the login of Secret a, b, c: error"),
-        (["a", "b", "c", "d", "e"], "refused the login of Secret a, b, c and 2 more: error"),
-    ],
-)
-def test_a_refusal_names_the_secrets_that_were_used(secrets: list[str], named: str) -> None:
-    message, hint = refusal(lines(REFUSED)[0], secrets)
-    assert named in message
-    assert ("spec.registries.secretRefs" in hint) == (not secrets)
-    assert "docker.io" not in hint
-
-
-@pytest.mark.parametrize("line", lines(REFUSED)[-2:])
-@pytest.mark.parametrize("secrets", [[], ["push"]])
-def test_a_refusal_of_docker_hub_names_the_key_that_its_login_needs(line: str, secrets: list[str]) -> None:
-    assert "the key of Docker Hub is https://index.docker.io/v1/" in refusal(line, secrets)[1]
+    assert found(line) == set()
 
 
 def reason_of(log: str, exit_code: int = 1) -> Reason:
@@ -177,6 +249,9 @@ def reason_of(log: str, exit_code: int = 1) -> Reason:
         *((line, Reason.RATE_LIMITED) for line in lines(RATE_LIMITED)),
         *((line, Reason.REGISTRY_UNAVAILABLE) for line in lines(UNAVAILABLE)),
         *((line, Reason.REGISTRY_AUTH_FAILED) for line in lines(REFUSED)),
+        *((line, Reason.CERTIFICATE_UNKNOWN) for line in [*lines(UNTRUSTED), *lines(WITHOUT_TLS)]),
+        *((line, Reason.REGISTRY_NOT_FOUND) for line in lines(NO_REGISTRY)),
+        *((line, Reason.IMAGE_NOT_FOUND) for line in lines(NO_IMAGE)),
         *((line, Reason.BUILD_FAILED) for line in [*lines(OTHER), *lines(STEPS)]),
     ],
 )
@@ -184,7 +259,9 @@ def test_the_failure_of_a_pod_is_told_by_the_last_words_of_its_log(line: str, re
     assert reason_of(f'time="2026-11-21T16:42:11Z" level=info msg="Retrieving image manifest a"\n{line}\n') is reason
 
 
-@pytest.mark.parametrize("quoted", [lines(RATE_LIMITED)[0], lines(UNAVAILABLE)[0]])
+@pytest.mark.parametrize(
+    "quoted", [lines(block)[0] for block in (RATE_LIMITED, UNAVAILABLE, UNTRUSTED, WITHOUT_TLS, NO_REGISTRY, NO_IMAGE)]
+)
 def test_what_a_step_printed_before_the_executor_gave_up_does_not_count(quoted: str) -> None:
     assert reason_of(f"{quoted}\n{lines(STEPS)[0]}\n") is Reason.BUILD_FAILED
 

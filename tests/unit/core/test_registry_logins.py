@@ -1,16 +1,18 @@
 """Logins for registries as a run sees them: whose they are, what is missing, what clashes, what was pushed."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from imagebuild_operator.api import names
 from imagebuild_operator.api.names import EventReason, Reason
-from imagebuild_operator.core import registry_errors
+from imagebuild_operator.core import registry_advice
 from imagebuild_operator.core.failures import Evidence, explain
+from imagebuild_operator.core.mounts import MountedObject
 from imagebuild_operator.core.outcome import judge
-from imagebuild_operator.core.pods import LoginSecret, PodView
+from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.core.pushes import pushed, told
 from tests.unit.core.pod_documents import IMAGES, pod_document, terminated
 from tests.unit.core.world import DIGEST, World, inline_spec
@@ -38,9 +40,9 @@ def only_pod(world: World) -> PodView:
 
 def test_the_pod_says_whose_logins_it_has() -> None:
     assert only_pod(started({"secretRefs": [{"name": "push"}]})).login_secrets == (
-        LoginSecret("push", "registry-logins"),
+        MountedObject("Secret", "push", "registry-logins", (".dockerconfigjson",)),
     )
-    assert [login.secret for login in only_pod(started(THREE)).login_secrets] == ["a", "b", "c"]
+    assert [login.name for login in only_pod(started(THREE)).login_secrets] == ["a", "b", "c"]
     assert only_pod(started({"insecure": ["r.example.com"]})).login_secrets == ()
 
 
@@ -72,7 +74,7 @@ def test_a_refused_login_is_told_with_its_secrets() -> None:
         ),
         ("registry-2", "password", "c has no key password: it is not of type BasicAuth (kubernetes.io/basic-auth)"),
         ("git-login", "password", ""),
-        ("registry-0", "ca.crt", ""),
+        ("registry-0", "ca.crt", "a has no key ca.crt. "),
     ],
 )
 def test_a_key_that_is_missing_is_told_with_the_type_that_has_it(volume: str, key: str, words: str) -> None:
@@ -191,7 +193,9 @@ def test_a_long_list_of_what_was_pushed_leaves_room_for_what_went_wrong() -> Non
 def test_the_longest_names_leave_room_for_what_went_wrong() -> None:
     reference = f"registry.example.com/{'a/' * 240}web:1"
     assert len(told((reference, IMAGES[0]), push_of(reference))) < 260
-    message, _ = registry_errors.refusal("error building image: DENIED", ["s" * 253] * 9)
+    logins = tuple(MountedObject("Secret", "s" * 253, f"registry-{number}") for number in range(9))
+    pod = replace(PodView.parse({}), objects=logins)
+    message, _ = registry_advice.refusal("error building image: DENIED", pod)
     assert len(message.partition(": error")[0]) < 260
 
 

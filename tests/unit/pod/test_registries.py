@@ -179,6 +179,15 @@ def test_amazons_own_variable_is_there_for_amazon_alone(cloud: list[str]) -> Non
     assert "AWS_SDK_LOAD_CONFIG" not in variables(build_container(pod_of(spec_of(registries={"cloud": cloud}))))
 
 
+@pytest.mark.parametrize("variant", ["osscontainertools", "chainguard", "google", None])
+def test_the_pod_says_which_vendors_it_was_made_for_whatever_its_executor(variant: str | None) -> None:
+    executor = {"variant": variant} if variant else {"image": "registry.example.com/kaniko:latest"}
+    pod = pod_of(spec_of(executor=executor, registries={"cloud": ["ecr", "google"]}))
+    assert pod["metadata"]["annotations"]["imagebuild.dev/cloud"] == "ecr,google"
+    without = pod_of(spec_of(executor=executor, registries={}))
+    assert "imagebuild.dev/cloud" not in without["metadata"]["annotations"]
+
+
 def test_logins_and_helpers_go_together() -> None:
     pod = pod_of(spec_of(registries=registries_of({"name": "push"}, cloud=["ecr"])))
     assert mounts(build_container(pod))["/kaniko/.docker"]["name"] == "registry-logins"

@@ -1,0 +1,131 @@
+"""What is said, and what to do, when a registry is what failed a build: with the names of what its user wrote.
+
+Each takes the executor's last words and the Pod, and returns a message and a hint.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from imagebuild_operator.core import registry_errors
+from imagebuild_operator.core.pods import PodView
+
+Advice = tuple[str, str]
+
+_SECRETS_TOLD: Final = 3
+# Names of objects have up to 253 characters; what the registry said has to fit into the message, too.
+_NAME_TOLD: Final = 63
+_AGAIN: Final = "then set the annotation imagebuild.dev/requestedAt."
+_LOGIN: Final = f"Check that a Secret holds a login for this very host, with the right to do this; {_AGAIN}"
+_NO_LOGIN: Final = "Name a Secret with a login for this registry in spec.registries.secretRefs."
+_HUB: Final = (
+    "In a Secret, the key of Docker Hub is https://index.docker.io/v1/ and not docker.io. It refuses images that do "
+    "not exist in the same words."
+)
+_NO_BUNDLE: Final = (
+    "Put the certificate authority that signed it into a ConfigMap and name that in spec.registries.caBundle."
+)
+_IDENTITY: Final = (
+    "Give that ServiceAccount (spec.podTemplate.serviceAccountName) the vendor's workload identity, with the right to "
+    f"do this; {_AGAIN}"
+)
+_DOCKER_HUB: Final = re.compile(r"https://(?:index|registry-1|auth)\.docker\.io/")
+# Which hosts the executor's helpers log in to (go-containerregistry, pkg/v1/google/keychain.go; amazon-ecr-credential-
+# helper, ecr-login/api/client.go; docker-credential-acr-env, pkg/credhelper/helper.go).
+_HOSTS: Final[Mapping[str, re.Pattern[str]]] = {
+    "google": re.compile(r"(?:.*\.)?gcr\.io|.*\.pkg\.dev"),
+    "ecr": re.compile(r"public\.ecr\.aws|[0-9]{12}\.dkr[.-]ecr(?:-fips)?\..*"),
+    "acr": re.compile(r".*\.azurecr\.(?:io|cn|de|us)"),
+}
+_OTHER_NAME: Final = re.compile(r"x509: (?:certificate is (?:not )?valid for|cannot validate certificate for) ")
+_WRONG_TIME: Final = re.compile(r"x509: certificate has expired or is not yet valid")
+_HOST: Final = re.compile(r"https?://([^/?]+)")
+_IMAGE: Final = re.compile(r"https?://(?:index\.(?=docker\.io/))?([^/]+)/v2/(\S+)/manifests/(sha256:)?(\S+)")
+
+
+def refusal(line: str, pod: PodView) -> Advice:
+    """Of a registry that refused a login, or that nobody logged in to."""
+    secrets = [login.name for login in pod.login_secrets]
+    if not secrets:
+        if pod.cloud:
+            return _refused_identity(line, pod)
+        return f"The registry refused access without a Secret: {line}", _HUB if _DOCKER_HUB.search(line) else _NO_LOGIN
+    more = f" and {len(secrets) - _SECRETS_TOLD} more" if len(secrets) > _SECRETS_TOLD else ""
+    told = ", ".join(name[:_NAME_TOLD] for name in secrets[:_SECRETS_TOLD]) + more
+    return f"The registry refused the login of Secret {told}: {line}", _HUB if _DOCKER_HUB.search(line) else _LOGIN
+
+
+def _refused_identity(line: str, pod: PodView) -> Advice:
+    host, _ = _asked(line)
+    vendors = [vendor for vendor in _HOSTS if vendor in pod.cloud.split(",")]
+    vendor = next((each for each in vendors if _HOSTS[each].fullmatch(host.partition(":")[0])), None)
+    if vendor is None:
+        return (
+            f"The registry refused access without a Secret: {line}",
+            f"spec.registries.cloud ({', '.join(vendors)}) logs in to that vendor's registries alone, and {host[:63]} "
+            f"is none of them. {_NO_LOGIN}",
+        )
+    account = pod.service_account[:_NAME_TOLD] or "default"
+    return f"The registry refused ServiceAccount {account} (spec.registries.cloud: {vendor}): {line}", _IDENTITY
+
+
+def untrusted(line: str, pod: PodView) -> Advice:
+    """Of a registry whose certificate does not do."""
+    host, said = _asked(line)
+    if _OTHER_NAME.search(said):
+        hint = "Name the registry by a host that its certificate is for, or have this one added to the certificate."
+        return f"The certificate of {host} is for another host name: {said}", hint
+    if _WRONG_TIME.search(said):
+        return f"The certificate of {host} has expired, or is not valid yet: {said}", f"Have it renewed; {_AGAIN}"
+    bundle = pod.ca_bundle
+    if bundle is None:
+        return f"The certificate of {host} is not trusted: {said}", _NO_BUNDLE
+    key = f", key {bundle.keys[0][:_NAME_TOLD]}" if bundle.keys else ""
+    name = f"{bundle.kind} {bundle.name[:_NAME_TOLD]}{key}"
+    return (
+        f"The certificate of {host} is not trusted, not even with {name}: {said}",
+        f"Add the certificate authority that signed it to {bundle.kind} {bundle.name[:_NAME_TOLD]}; {_AGAIN}",
+    )
+
+
+def without_tls(line: str, pod: PodView) -> Advice:
+    """Of a registry that speaks plain http."""
+    host, said = _asked(line)
+    hint = f"Give the registry a certificate; for tests, list it in spec.registries.insecure, as {host}."
+    return f"{host} does not speak TLS: {said}", hint
+
+
+def missing_registry(line: str, pod: PodView) -> Advice:
+    """Of a host that is not there or no registry, or of a repository that a registry does not have."""
+    host, said = _asked(line)
+    if registry_errors.no_repository(line):
+        hint = f"Create the repository, or the project it belongs to, or correct spec.output.images; {_AGAIN}"
+        return f"{host} has no such repository: {said}", hint
+    what = f"There is no host {host}" if registry_errors.no_such_host(line) else f"{host} is no registry"
+    if line.startswith("error building image"):
+        field = "of the image in the Dockerfile, or of its mirror in spec.registries.mirrors"
+        return f"{what}: {said}", f"Correct the host {field}. What other mirrors answered is in the log."
+    return f"{what}: {said}", "Correct the host in spec.output.images, or in spec.cache.repository."
+
+
+def missing_image(line: str, pod: PodView) -> Advice:
+    """Of an image that is to be built on, and is not there."""
+    address, said = registry_errors.request(line)
+    found = _IMAGE.match(address)
+    if found is None:
+        image = line.rpartition(" ")[2]
+        hint = "The log says what each of them answered. Correct the image in the Dockerfile, or the mirrors."
+        return f"No mirror has the image {image}, or none could be asked (spec.registries.mirrors): {said}", hint
+    host, repository, digest, tag = found.groups()
+    image = f"{host}/{repository}@{digest}{tag}" if digest else f"{host}/{repository}:{tag}"
+    hint = f"Correct the image in the Dockerfile, or push it there; {_AGAIN}"
+    if not pod.login_secrets:
+        hint += " Some registries say so where a login is needed."
+    return f"There is no image {image}: {said}", hint
+
+
+def _asked(line: str) -> tuple[str, str]:
+    """The host that was asked, and the words from there on."""
+    address, said = registry_errors.request(line)
+    host = _HOST.match(address)
+    return host[1] if host else "the registry", said
