@@ -185,8 +185,9 @@ FAILING = (
     Failing(
         "no-such-registry",
         lambda _: {"output": {"images": ["nowhere.imb.test:5000/app:1"]}},
-        "BuildFailed",
-        r"exit code 1: error checking push permissions.*nowhere\.imb\.test.*no such host",
+        "RegistryNotFound",
+        r"There is no host nowhere\.imb\.test:5000: Get .*no such host",
+        r"Correct the host in spec\.output\.images",
         exit_code=1,
         log=r"no such host",
     ),

@@ -193,7 +193,7 @@ class TestMissing:
         assert (status["phase"], status["run"]["attempt"]) == ("Succeeded", 1), status
 
     def test_a_key_that_comes_late(self, team: Team) -> None:
-        until_told(team, "late-key", "non-existent config key: late")
+        until_told(team, "late-key", "ConfigMap half has no key late. ")
         team.kubectl("patch", "configmap", "half", "--type=merge", "--patch", '{"data": {"late": "at last"}}')
         status = team.result("late-key")
         assert (status["phase"], status["run"]["attempt"]) == ("Succeeded", 1), status

@@ -94,6 +94,9 @@ class TestTrustAndLogins:
 
     def test_without_the_ca_the_registry_is_not_trusted(self, team: Team) -> None:
         failure = team.result("no-ca")["failure"]
+        assert failure["reason"] == "CertificateUnknown", failure
+        assert f"{team.cluster.registry.host} is not trusted: Get " in failure["message"]
+        assert "spec.registries.caBundle" in failure["hint"]
         assert "x509: certificate signed by unknown authority" in failure["logTail"], failure
 
     def test_without_a_login_the_registry_refuses(self, team: Team) -> None:
@@ -121,6 +124,8 @@ class TestMirrors:
     def test_without_fallback_a_missing_image_is_an_error(self, team: Team) -> None:
         status = team.result("no-fallback")
         assert status["phase"] == "Failed", status
+        assert status["failure"]["reason"] == "ImageNotFound", status
+        assert f"No mirror has the image {team.busybox}" in status["failure"]["message"]
         assert f"{team.namespace}/empty" in status["failure"]["logTail"]
 
 
@@ -134,6 +139,8 @@ class TestPlainHttp:
 
     def test_a_registry_that_is_not_named_gets_nothing_without_tls(self, team: Team) -> None:
         failure = team.result("plain-http-refused")["failure"]
+        assert failure["reason"] == "CertificateUnknown", failure
+        assert f"in spec.registries.insecure, as {team.cluster.insecure_registry.host}." in failure["hint"]
         assert "server gave HTTP response to HTTPS client" in failure["logTail"], failure
 
 
