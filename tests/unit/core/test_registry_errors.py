@@ -83,6 +83,9 @@ error pushing image: failed to push to destination registry.example.com/app/a:1:
 error pushing image: failed to push to destination registry.example.com/app/a:1: Put "https://registry.example.com/v2/app/a/manifests/1": write tcp 10.0.0.1:5->10.0.0.2:443: use of closed network connection
 error pushing image: failed to push to destination registry.example.com/app/a:1: Put "https://registry.example.com/v2/app/a/manifests/1": net/http: timeout awaiting response headers
 error pushing image: failed to push to destination registry.example.com/app/a:1: PATCH https://registry.example.com/v2/app/a/blobs/uploads/1: unexpected status code 408 Request Timeout
+error building image: unable to complete operation after 1 attempts, last error: Get "https://registry.example.com/v2/": dial tcp: lookup registry.example.com on 10.0.0.10:53: server misbehaving
+error building image: unable to complete operation after 1 attempts, last error: Get "https://registry.example.com/v2/": dial tcp: lookup registry.example.com on 10.0.0.10:53: read udp 10.0.0.1:5->10.0.0.10:53: i/o timeout
+error building image: unable to complete operation after 1 attempts, last error: GET https://registry.example.com/v2/app/a/manifests/1: unexpected status code 500 Internal Server Error: the upstream answered NAME_UNKNOWN
 """  # noqa: E501
 
 # A login, or a right, that the registry wants; the last two are Docker Hub's.
