@@ -45,6 +45,10 @@ test: venv lint programs ## everything: lint, types, layers, unit, integration, 
 soak: venv programs ## what takes longer than a minute of its own
 	@$(PY) -m pytest tests -m soak
 
+.PHONY: benchmark
+benchmark: venv programs ## measure builds with a layer cache on the real cluster (about ten minutes)
+	@$(PY) -m tests.benchmark cache
+
 .PHONY: check
 check: venv lint ## the fast part: lint, types, layers, unit tests
 	@$(PY) -m pytest tests/unit tests/chart -m "not soak" -q
