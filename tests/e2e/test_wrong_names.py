@@ -165,5 +165,5 @@ class TestMissing:
         assert_heals(team.result("late-argument"), run=1)
 
     def test_a_key_of_a_secret_for_steps(self, team: Team) -> None:
-        """Its volume has several sources as far as Kubernetes knows, and the kubelet's words are others."""
+        """Its volume is a projected one, which may have several Secrets."""
         assert told(team, "late-step-secret").startswith("The Pod cannot start: Secret tokens has no key npm. ")

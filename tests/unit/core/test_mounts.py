@@ -95,7 +95,9 @@ def test_volumes_without_an_object(volume: dict[str, Any]) -> None:
 
 
 def missing(volume: str, key: str, kind: str = "secret") -> str:
-    return f'MountVolume.SetUp failed for volume "{volume}" : references non-existent {kind} key: {key}'
+    """The kubelet's words, which begin in another way for a ConfigMap."""
+    what = "configmap references" if kind == "config" else "references"
+    return f'MountVolume.SetUp failed for volume "{volume}" : {what} non-existent {kind} key: {key}'
 
 
 @pytest.mark.parametrize(
