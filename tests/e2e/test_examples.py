@@ -14,6 +14,7 @@ import yaml
 
 from tests.cluster.handle import ClusterHandle
 from tests.cluster.settings import CHECKOUT
+from tests.e2e.access_log import AccessLog
 from tests.e2e.team import JSON, Team
 
 EXAMPLES = sorted((CHECKOUT / "examples").glob("*.yaml"))
@@ -178,6 +179,32 @@ def test_the_example_of_a_gitlab_job_builds(cluster: ClusterHandle, team: Team) 
     assert status["images"] == [f"docker.io/{team.namespace}/web-app:feature-shopping-cart"]
     assert status["source"]["commit"] == commit
     assert status["digest"] == team.digest(team.image("web-app", "feature-shopping-cart"))
+
+
+def test_the_example_of_cache_and_mirror_uses_both(cluster: ClusterHandle, team: Team) -> None:
+    name, repository, hub = "04-cache-and-mirror.yaml", f"public/{team.namespace}-cached", f"{team.namespace}/acme"
+    written = yaml.safe_load((CHECKOUT / "examples" / name).read_text())["spec"]
+    base = cluster.mirror.image(f"{hub}/library/debian", "12-slim")
+    cluster.crane("copy", cluster.registry.image("debian", "bookworm-python"), base)
+    cluster.git.create(repository, web_app())
+    [endpoint] = written["registries"]["mirrors"][0]["endpoints"]
+    ours = {written["source"]["git"]["url"]: cluster.git.url(repository), endpoint: f"{cluster.mirror.host}/{hub}"}
+    manifest = localised(team, name, ours)
+    cache = manifest["spec"]["cache"]["repository"].removeprefix(f"{cluster.registry.host}/")
+    pulls = AccessLog.from_now(cluster, cluster.mirror)
+    team.apply(company_ca(team), manifest)
+    first = team.result("web-app-cached")
+    assert first["phase"] == "Succeeded", team.story()
+    layers = [layer["digest"] for layer in json.loads(cluster.crane("manifest", base))["layers"]]
+    assert {f"blobs/{digest}" for digest in layers} <= set(pulls.served(f"{hub}/library/debian"))
+    # All of its RUN steps, of both stages.
+    dockerfile = (CHECKOUT / "examples" / "web-app" / "Dockerfile").read_text()
+    steps = [line for line in dockerfile.splitlines() if line.startswith("RUN ")]
+    taken = AccessLog.from_now(cluster, cluster.registry)
+    second = team.rebuild("web-app-cached", "again")
+    assert (second["phase"], second["run"]["number"]) == ("Succeeded", 2), team.story()
+    assert team.log("web-app-cached").count("Using caching version of cmd") == len(steps)
+    assert len({each for each in taken.served(cache) if each.startswith("manifests/")}) == len(steps)
 
 
 def docker_hub_login(team: Team) -> JSON:
