@@ -34,7 +34,7 @@ def builds(team: Team) -> None:
         team.manifest("full", stealthy, executor={"snapshotMode": "full"}),
         team.manifest("by-time", stealthy, executor={"snapshotMode": "time"}),
         team.manifest("talkative", executor={"verbosity": "debug"}),
-        team.manifest("quiet", executor={"verbosity": "error"}),
+        team.manifest("chatty", executor={"verbosity": "trace"}),
         team.manifest("copies", copy_first, cache=copies),
         team.manifest("runs", copy_last, cache={}),
     )
@@ -52,12 +52,13 @@ class TestSnapshots:
 @pytest.mark.usefixtures("builds")
 class TestVerbosity:
     @pytest.mark.parametrize(
-        ("name", "levels"), [("by-default", {"INFO"}), ("talkative", {"INFO", "DEBU"}), ("quiet", set())]
+        ("name", "levels"),
+        [("by-default", {"INFO"}), ("talkative", {"INFO", "DEBU"}), ("chatty", {"INFO", "DEBU", "TRAC"})],
     )
     def test_the_log_has_what_was_asked_for(self, team: Team, name: str, levels: set[str]) -> None:
         status = team.result(name)
         assert status["phase"] == "Succeeded", status
-        assert set(re.findall(r"\b(DEBU|INFO)\b", team.log(name))) == levels
+        assert set(re.findall(r"\b(INFO|DEBU|TRAC)\b", team.log(name))) == levels
 
 
 @pytest.mark.usefixtures("builds")

@@ -3,7 +3,6 @@
 import os
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from imagebuild_operator.api.names import Reason
 from imagebuild_operator.pod.source_plans import SourceSecret
 from imagebuild_operator.prepare import credential_helper
 from imagebuild_operator.prepare.folders import empty
-from imagebuild_operator.prepare.git_output import OUTPUT_BYTES, OutputTooLongError, printed
+from imagebuild_operator.prepare.git_output import OUTPUT_BYTES, OutputTooLongError, run
 from imagebuild_operator.prepare.git_remote import Remote, origin, server_of
 from imagebuild_operator.prepare.result import PrepareError
 
@@ -117,24 +116,14 @@ class GitClient:
             PrepareError: SourceTooLarge if it prints more than anybody reads.
         """
         command = ["git", *(word for pair in self._settings() for word in ("-c", "=".join(pair))), *arguments]
-        process = subprocess.Popen(
-            command,
-            bufsize=0,
-            env={**self._environment(), **(more or {})},
-            cwd=self.work_tree,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
         try:
-            with process:
-                output, told = printed(process)
+            printed = run(command, {**self._environment(), **(more or {})}, self.work_tree)
         except OutputTooLongError:
             message = f"What git lists of {self.remote.url} has more than {OUTPUT_BYTES} bytes."
             raise PrepareError(Reason.SOURCE_TOO_LARGE, message, _LIST_HINT) from None
-        if process.returncode != 0:
-            raise GitError(process.returncode, told, self.secrets)
-        return output
+        if printed.status != 0:
+            raise GitError(printed.status, printed.told, self.secrets)
+        return printed.output
 
     def _settings(self) -> list[tuple[str, str]]:
         settings = [*_SETTINGS.items(), ("http.lowSpeedTime", str(self.stall_seconds)), ("credential.helper", "")]

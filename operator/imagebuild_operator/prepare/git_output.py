@@ -1,8 +1,13 @@
 """What git prints, read as it comes: much of it are a server's words, which need not end."""
 
+import os
+import signal
 import subprocess
 import threading
-from typing import IO, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final, cast
 
 # What git is asked for is read as a whole: a few references, a repository's list of submodules.
 OUTPUT_BYTES: Final = 32 * 1024 * 1024
@@ -41,31 +46,52 @@ class _Tail:
         return text.partition("\n")[2] if self._cut else text
 
 
-def printed(process: subprocess.Popen[bytes]) -> tuple[str, str]:
-    """What a process prints, and the end of what it tells besides; returns when it has closed both.
+@dataclass(frozen=True)
+class Printed:
+    """How a program ended, what it printed, and the end of what it told besides."""
 
-    The pipes must be without buffers. A process that prints too much is killed.
+    status: int
+    output: str
+    told: str
+
+
+def run(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> Printed:
+    """Run a program in a folder to its end, and that of everybody it has started.
 
     Raises:
-        OutputTooLongError: if so.
-        ValueError: if there are no pipes.
+        OutputTooLongError: if it prints too much; it is killed then, as it is when anything else goes wrong here.
     """
-    if process.stdout is None or process.stderr is None:
-        raise ValueError("both channels must be pipes")
     tail = _Tail()
-    thread = threading.Thread(target=tail.fill, args=(process.stderr,))
-    thread.start()
+    with subprocess.Popen(
+        command,
+        bufsize=0,
+        env=environment,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        thread = threading.Thread(target=tail.fill, args=(process.stderr,))
+        thread.start()
+        try:
+            output = _whole(cast("IO[bytes]", process.stdout))
+            thread.join()
+        except BaseException:
+            # Its helpers have the same pipes: those end with the last of them.
+            os.killpg(process.pid, signal.SIGKILL)
+            thread.join()
+            raise
+    return Printed(process.returncode, output.decode(errors="replace"), tail.text())
+
+
+def _whole(stream: IO[bytes]) -> bytearray:
     output = bytearray()
-    try:
-        while chunk := process.stdout.read(_CHUNK):
-            output += chunk
-            if len(output) > OUTPUT_BYTES:
-                process.kill()
-                raise OutputTooLongError
-    finally:
-        process.stdout.close()
-        thread.join()
-    return output.decode(errors="replace"), tail.text()
+    while chunk := stream.read(_CHUNK):
+        output += chunk
+        if len(output) > OUTPUT_BYTES:
+            raise OutputTooLongError
+    return output
 
 
 def own_and_servers(output: str) -> tuple[list[str], list[str]]:

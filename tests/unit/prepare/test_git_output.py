@@ -1,6 +1,6 @@
 """What git prints has no end where a server wants that: only its end is kept, and lists have a limit."""
 
-import subprocess
+import os
 import sys
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -11,7 +11,7 @@ from imagebuild_operator.api.names import Reason
 from imagebuild_operator.prepare import git_output
 from imagebuild_operator.prepare.git_checkout import TARGET
 from imagebuild_operator.prepare.git_client import GitError
-from imagebuild_operator.prepare.git_output import TAIL_BYTES, OutputTooLongError, printed
+from imagebuild_operator.prepare.git_output import TAIL_BYTES, OutputTooLongError, Printed, run
 from tests.unit.prepare.fetching import Fetch
 from tests.unit.prepare.git_server import GitServer, Remote, answers, git
 from tests.unit.prepare.loopback import Answer, reply
@@ -19,39 +19,39 @@ from tests.unit.prepare.loopback import Answer, reply
 MEBIBYTES = 1024 * 1024
 
 
-def run(program: str) -> tuple[int, tuple[str, str]]:
-    command = [sys.executable, "-c", program]
-    with subprocess.Popen(command, bufsize=0, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        output = printed(process)
-    return process.returncode, output
+def printed(program: str) -> Printed:
+    return run([sys.executable, "-c", program], os.environ, Path("/"))
 
 
 def test_both_are_read_while_they_come() -> None:
     """More in each than a pipe holds, by turns: whoever read one after the other would wait for ever."""
     step = "os.write(1, b'1' * 999 + b'\\n'); os.write(2, b'2' * 49 + b'\\n')"
-    status, (output, told) = run(f"import os\nfor _ in range(1000): {step}")
-    assert status == 0
-    assert output == ("1" * 999 + "\n") * 1000
-    assert told == ("2" * 49 + "\n") * 1000
+    lines = ("1" * 999 + "\n") * 1000, ("2" * 49 + "\n") * 1000
+    assert printed(f"import os\nfor _ in range(1000): {step}") == Printed(0, *lines)
 
 
 @pytest.mark.parametrize(("more", "kept"), [(0, TAIL_BYTES), (1, TAIL_BYTES - 64)])
 def test_the_end_is_kept_in_whole_lines(more: int, kept: int) -> None:
     lines = TAIL_BYTES // 64
     program = f"import os; os.write(2, b'0' * {more})\nfor _ in range({lines}): os.write(2, b'2' * 63 + b'\\n')"
-    _, (_, told) = run(program)
-    assert told == ("2" * 63 + "\n") * (kept // 64)
+    assert printed(program).told == ("2" * 63 + "\n") * (kept // 64)
 
 
 def test_a_line_that_never_ends_is_not_told() -> None:
-    _, (_, told) = run(f"import os; os.write(2, b'fatal: ' + b'x' * {TAIL_BYTES})")
-    assert told == ""
+    assert printed(f"import os; os.write(2, b'fatal: ' + b'x' * {TAIL_BYTES})").told == ""
 
 
 def test_a_list_that_never_ends_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(git_output, "OUTPUT_BYTES", MEBIBYTES)
     with pytest.raises(OutputTooLongError):
-        run("import os\nwhile True: os.write(1, b'x' * 4096)")
+        printed("import os\nwhile True: os.write(1, b'x' * 4096)")
+
+
+def test_helpers_that_hold_the_pipes_end_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(git_output, "OUTPUT_BYTES", MEBIBYTES)
+    helper = "import subprocess, sys; subprocess.Popen(['sleep', '600'])"
+    with pytest.raises(OutputTooLongError):
+        printed(f"{helper}\nimport os\nwhile True: os.write(1, b'x' * 4096)")
 
 
 def says(*texts: bytes) -> Answer:
