@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -317,13 +318,13 @@ def test_the_login_is_in_no_argument_no_variable_and_no_file(
     server.before.append(asks_for("robot-name", PASSWORD))
     fetch.login = write_login(fetch.tmp_path, username="robot-name", password=PASSWORD)
     seen: list[str] = []
-    real = subprocess.run
+    real = subprocess.Popen
 
-    def spying(command: Sequence[str], **options: object) -> object:
-        seen.extend([*command, *map(str, options.get("env", {}).items())])  # type: ignore[attr-defined]
-        return real(command, **options)  # type: ignore[call-overload]
+    def spying(command: Sequence[str], **options: Any) -> object:
+        seen.extend([*command, *map(str, options["env"].items())])
+        return real(command, **options)
 
-    monkeypatch.setattr("imagebuild_operator.prepare.git_client.subprocess.run", spying)
+    monkeypatch.setattr("imagebuild_operator.prepare.git_output.subprocess.Popen", spying)
     monkeypatch.setattr(GitClient, "discard", lambda self: None)
     fetch("main")
     written = [path.read_bytes() for path in (fetch.tmp_path / "scratch").rglob("*") if path.is_file()]
