@@ -6,6 +6,7 @@ after. The facts are from the executor's sources (cmd/executor/cmd/root.go) and 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from imagebuild_operator.api.names import Reason
@@ -39,6 +40,11 @@ class Evidence:
     def exit_code(self) -> int | None:
         """Exit code of the container that failed."""
         return self.container.exit_code if self.container else None
+
+    @cached_property
+    def said(self) -> str:
+        """The last words in the log; many rows ask for them, and a log may hold a mebibyte."""
+        return error_line(self.log)
 
     @property
     def prepare_failure(self) -> PrepareFailure | None:
@@ -128,20 +134,15 @@ def _explain_memory(evidence: Evidence) -> Explanation:
 
 def _said(*matches: Callable[[str], bool]) -> Callable[[Evidence], bool]:
     """Whether the executor's own last words match one of these; its own errors end with exit code 1."""
-
-    def applies(evidence: Evidence) -> bool:
-        line = error_line(evidence.log)
-        return evidence.exit_code == 1 and any(match(line) for match in matches)
-
-    return applies
+    return lambda evidence: evidence.exit_code == 1 and any(match(evidence.said) for match in matches)
 
 
 def _explain_registry(what: str, hint: str) -> Callable[[Evidence], Explanation]:
-    return lambda evidence: Explanation(f"{what}: {error_line(evidence.log)}", hint)
+    return lambda evidence: Explanation(f"{what}: {evidence.said}", hint)
 
 
 def _advised(advice: Callable[[str, PodView], registry_advice.Advice]) -> Callable[[Evidence], Explanation]:
-    return lambda evidence: Explanation(*advice(error_line(evidence.log), evidence.pod))
+    return lambda evidence: Explanation(*advice(evidence.said, evidence.pod))
 
 
 def _pod_message(what: str, hint: str) -> Callable[[Evidence], Explanation]:
@@ -156,10 +157,7 @@ def _explain_prepare(evidence: Evidence) -> Explanation:
     failure = evidence.prepare_failure
     if failure is not None:
         return Explanation(failure.message, failure.hint)
-    said = error_line(evidence.log)
-    return Explanation(
-        f"Fetching the source failed with exit code {evidence.exit_code}" + (f": {said}" if said else ".")
-    )
+    return Explanation(_with_last_words(f"Fetching the source failed with exit code {evidence.exit_code}", evidence))
 
 
 def _prepare_said(reason: Reason) -> Callable[[Evidence], bool]:
@@ -171,8 +169,11 @@ def _prepare_said(reason: Reason) -> Callable[[Evidence], bool]:
 
 
 def _explain_build(evidence: Evidence) -> Explanation:
-    said = error_line(evidence.log)
-    return Explanation(f"The build failed with exit code {evidence.exit_code}" + (f": {said}" if said else "."))
+    return Explanation(_with_last_words(f"The build failed with exit code {evidence.exit_code}", evidence))
+
+
+def _with_last_words(what: str, evidence: Evidence) -> str:
+    return f"{what}: {evidence.said}" if evidence.said else f"{what}."
 
 
 # The kubelet's own refusals (pkg/kubelet/lifecycle/predicate.go): the room that the scheduler saw was taken meanwhile,
