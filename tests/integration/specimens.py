@@ -198,6 +198,8 @@ FULL_STATUS: Document = {
         "message": "exit code 1",
         "hint": "read the log",
         "exitCode": 1,
+        "instruction": "RUN make",
+        "line": 12,
         "logTail": "last line\n",
     },
     "image": f"registry.example.com/acme/web@{DIGEST}",

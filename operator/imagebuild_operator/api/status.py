@@ -130,8 +130,17 @@ class Failure(Model):
         default=None, description="What to do about it."
     )
     exit_code: int | None = Field(default=None, description="Exit code of the container that failed.")
+    instruction: Annotated[str, StringConstraints(max_length=256)] | None = Field(
+        default=None,
+        description="The instruction of the Dockerfile that was at work, on one line, variables not replaced, "
+        "credentials masked; absent where the log does not tell.",
+    )
+    line: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="The line of the Dockerfile that it starts on; absent where that cannot be told for sure.",
+    )
     log_tail: Annotated[str, StringConstraints(max_length=2048)] | None = Field(
-        default=None, description="The last lines of its log."
+        default=None, description="The last lines of its log, at most 20, credentials masked."
     )
 
 

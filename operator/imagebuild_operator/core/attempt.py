@@ -13,12 +13,24 @@ from imagebuild_operator.core.decisions import (
     FetchPod,
     Wait,
 )
+from imagebuild_operator.core.executor_log import plain
+from imagebuild_operator.core.instruction import NOWHERE
 from imagebuild_operator.core.observe import Observation
-from imagebuild_operator.core.outcome import Success, clip, digest_of, failure, judge, log_container, warnings_of
+from imagebuild_operator.core.outcome import (
+    Success,
+    clip,
+    digest_of,
+    failure,
+    judge,
+    log_container,
+    place_of,
+    warnings_of,
+)
 from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.core.policy import Policy
 from imagebuild_operator.core.times import format_time, parse_time
 from imagebuild_operator.core.waiting import start
+from imagebuild_operator.pod.source_files import dockerfile_of
 
 FOREIGN_POD_SECONDS: Final = 5.0
 # The kubelet ends a Pod at its deadline; this long after it, the operator does.
@@ -51,12 +63,17 @@ def over(seen: Observation, run: Run, pod: PodView, policy: Policy, now: datetim
     container = log_container(pod)
     if container is not None and seen.log is None:
         return FetchLog(pod.name, container)
-    outcome = judge(pod, seen.log or "")
+    outcome = judge(pod, seen.log or "", _dockerfile(seen, run))
     if isinstance(outcome, Success):
         decision = ending.close(seen, run, outcome, now)
     else:
         decision = ending.failed(seen, run, outcome, policy, now)
     return ending.with_warnings(decision, run, warnings_of(pod))
+
+
+def _dockerfile(seen: Observation, run: Run) -> str | None:
+    """The Dockerfile that the run is built from, where the spec holds it and is still the same."""
+    return None if seen.build.spec is None or inputs.spec_changed(seen.build, run) else dockerfile_of(seen.build.spec)
 
 
 def foreign(seen: Observation, run: Run, pod: PodView, policy: Policy, now: datetime) -> Decision:
@@ -126,7 +143,9 @@ def _give_up(
     container = pod.build if pod.build is not None and pod.build.started else pod.prepare
     if container is not None and container.started and seen.log is None:
         return FetchLog(pod.name, container.name)
-    return ending.close(seen, run, failure(reason, message, hint, log=seen.log or ""), now)
+    log = plain(seen.log or "")
+    at = place_of(pod, log, _dockerfile(seen, run)) if container is not None and container is pod.build else NOWHERE
+    return ending.close(seen, run, failure(reason, message, hint, log=log, at=at), now)
 
 
 def _terminating(

@@ -41,6 +41,11 @@ class Evidence:
         return self.container.exit_code if self.container else None
 
     @property
+    def said(self) -> str:
+        """The line of the log that says what went wrong; empty if there is none."""
+        return error_line(self.log, self.exit_code)
+
+    @property
     def prepare_failure(self) -> PrepareFailure | None:
         """What the init container said of its own failure."""
         if not self.preparing or self.container is None:
@@ -128,20 +133,15 @@ def _explain_memory(evidence: Evidence) -> Explanation:
 
 def _said(*matches: Callable[[str], bool]) -> Callable[[Evidence], bool]:
     """Whether the executor's own last words match one of these; its own errors end with exit code 1."""
-
-    def applies(evidence: Evidence) -> bool:
-        line = error_line(evidence.log)
-        return evidence.exit_code == 1 and any(match(line) for match in matches)
-
-    return applies
+    return lambda evidence: evidence.exit_code == 1 and any(match(evidence.said) for match in matches)
 
 
 def _explain_registry(what: str, hint: str) -> Callable[[Evidence], Explanation]:
-    return lambda evidence: Explanation(f"{what}: {error_line(evidence.log)}", hint)
+    return lambda evidence: Explanation(f"{what}: {evidence.said}", hint)
 
 
 def _advised(advice: Callable[[str, PodView], registry_advice.Advice]) -> Callable[[Evidence], Explanation]:
-    return lambda evidence: Explanation(*advice(error_line(evidence.log), evidence.pod))
+    return lambda evidence: Explanation(*advice(evidence.said, evidence.pod))
 
 
 def _pod_message(what: str, hint: str) -> Callable[[Evidence], Explanation]:
@@ -156,7 +156,7 @@ def _explain_prepare(evidence: Evidence) -> Explanation:
     failure = evidence.prepare_failure
     if failure is not None:
         return Explanation(failure.message, failure.hint)
-    said = error_line(evidence.log)
+    said = evidence.said
     return Explanation(
         f"Fetching the source failed with exit code {evidence.exit_code}" + (f": {said}" if said else ".")
     )
@@ -171,7 +171,7 @@ def _prepare_said(reason: Reason) -> Callable[[Evidence], bool]:
 
 
 def _explain_build(evidence: Evidence) -> Explanation:
-    said = error_line(evidence.log)
+    said = evidence.said
     return Explanation(f"The build failed with exit code {evidence.exit_code}" + (f": {said}" if said else "."))
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from imagebuild_operator.api import names
 from imagebuild_operator.api.v1alpha1 import ImageBuildSpec, PodTemplate
 from imagebuild_operator.pod import paths
+from imagebuild_operator.pod.arguments import dockerfile_path
 from imagebuild_operator.pod.build_options import base_image_parts, secret_parts
 from imagebuild_operator.pod.containers import SCRATCH_VOLUME, build_container, prepare_container
 from imagebuild_operator.pod.parts import Json, Parts, SourceParts, empty_volume, joined
@@ -90,6 +91,7 @@ def preparation(spec: ImageBuildSpec, source: SourceParts) -> Plan | None:
         context=Path(paths.CONTEXT),
         scratch=Path(paths.SCRATCH),
         sub_path=spec.source.sub_path if source.plan else None,
+        dockerfile=dockerfile_path(spec) if source.plan else None,
         source=source.plan,
         logins=logins,
         certificates=certificates,

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from imagebuild_operator.api.names import Reason
-from imagebuild_operator.core.executor_log import error_line, without_usage
 from imagebuild_operator.core.failures import CAUSES, TOLD_BY_PREPARE, Evidence, explain
 from tests.unit.core.pod_documents import DELETED, pod, terminated
 
@@ -153,33 +152,3 @@ def test_an_init_container_without_a_message_of_ours_shows_its_log(message: str)
     evidence = Evidence(pod(prepare=terminated(128, message=message)), "Cloning\nfatal: no route to host\n")
     assert evidence.prepare_failure is None
     assert explain(evidence)[1].message.endswith("exit code 128: fatal: no route to host")
-
-
-USAGE = "Usage:\n  executor [flags]\n  executor [command]\n\nFlags:\n  -c, --context string\n"
-
-
-@pytest.mark.parametrize(
-    ("log", "line"),
-    [
-        ("", ""),
-        ("\n\n", ""),
-        ("only this", "only this"),
-        ("a\nb\n\n", "b"),
-        ("error building image: x\nlater output\n", "error building image: x"),
-        ("error building image: one\nerror pushing image: two\n", "error pushing image: two"),
-        ("Error: no tests found\nerror building image: exit status 1\n", "error building image: exit status 1"),
-        (f"Error: error resolving source context: EOF\n{USAGE}", "Error: error resolving source context: EOF"),
-        (f"INFO x\nError: unknown flag: --y\n{USAGE}", "Error: unknown flag: --y"),
-        ("errors: 3\nerrorless\nlast", "last"),
-        ("  fatal: not a repository  \nhint", "fatal: not a repository"),
-    ],
-)
-def test_the_line_that_says_what_went_wrong(log: str, line: str) -> None:
-    assert error_line(log) == line
-
-
-def test_the_usage_of_the_executor_is_cut_and_that_of_other_programs_is_not() -> None:
-    assert without_usage(f"INFO x\nError: unknown flag: --y\n{USAGE}") == "INFO x\nError: unknown flag: --y"
-    other = "Error: bad option\n\nUsage:\n  npm run\n\nerror building image: exit status 1\n"
-    assert without_usage(other) == other
-    assert error_line(other) == "error building image: exit status 1"

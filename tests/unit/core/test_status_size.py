@@ -221,7 +221,7 @@ def test_a_status_that_was_shortened_is_not_written_again() -> None:
 
 
 def test_an_ordinary_failure_keeps_the_whole_tail_of_its_log() -> None:
-    world = World(log="0123456789\n" * 500)
+    world = World(log=f"{'0123456789' * 10}\n" * 500)
     world.built(exit_code=1, message="", reason="Error")
     assert len(world.status["failure"]["logTail"]) > 2000
 
