@@ -25,6 +25,7 @@ class FailingAt:
         message: words of the message.
         absent: words that are in the log and may not be in the status.
         spec: further members of the spec.
+        files: that the context has beside the Dockerfile.
     """
 
     name: str
@@ -35,16 +36,18 @@ class FailingAt:
     message: str = ""
     absent: str = ""
     spec: JSON = field(default_factory=dict)
+    files: tuple[str, ...] = ()
 
     def text(self, team: Team) -> str:
         host = team.cluster.registry.host
         return self.dockerfile.replace("$BUSYBOX", team.busybox).replace("$HOST", f"{host}/{team.namespace}")
 
     def expected(self, team: Team) -> str:
-        return FailingAt(self.name, self.instruction, "", None).text(team)
+        return " ".join(FailingAt(self.name, self.instruction, "", None).text(team).split())
 
     def manifest(self, team: Team, **spec: Any) -> JSON:
         files = [{"path": "Dockerfile", "content": self.text(team)}]
+        files += [{"path": name, "content": name} for name in self.files]
         members = {"retry": {"limit": 0}, **self.spec, **spec}
         return team.manifest(self.name, {"inline": {"files": files}}, **members)
 
@@ -83,6 +86,14 @@ PLACES = (
     ),
     FailingAt("missing-file", "FROM $BUSYBOX\nRUN true\nCOPY no-such-file /\n", "COPY no-such-file /", 3),
     FailingAt("missing-file-first", "FROM $BUSYBOX\n\nCOPY no-such-file /\nRUN true\n", "COPY no-such-file /", 3),
+    FailingAt(
+        "missing-file-of-a-cached-build",
+        "FROM $BUSYBOX\nRUN true\nCOPY a no-such-file /\nCOPY a /\n",
+        "COPY a no-such-file /",
+        3,
+        spec={"cache": {"repository": "$HOST/cache"}},
+        files=("a",),
+    ),
     FailingAt("unknown-instruction", "FROM $BUSYBOX\n\nRUNN true\n", "RUNN true", 3),
     FailingAt("missing-base", "FROM $BUSYBOX\nRUN true\nFROM $HOST/none:1 AS last\n", "FROM $HOST/none:1 AS last", 3),
     FailingAt(

@@ -27,7 +27,10 @@ _MENTIONED: Final = re.compile(
     re.DOTALL,
 )
 # After these the instruction is done with, or the whole stage.
-_DONE: Final = ("Pushing image to ", "Storing source image from stage ", "Saving file ", "Deleting filesystem")
+_DONE: Final = ("Storing source image from stage ", "Saving file ", "Deleting filesystem")
+# Layers are pushed to the cache in the same words as the image, and while the build goes on.
+_CACHED: Final = re.compile(r"Pushing layer \S+ to cache now$")
+_PUSH: Final = "Pushing image to "
 
 _BUILDING: Final = "error building image: "
 _UNREADABLE: Final = re.compile(
@@ -37,7 +40,10 @@ _AT_WORK: Final = re.compile(
     r"error building image: error building stage: failed to "
     r"(?:execute command|take snapshot|save layer|save snapshot to image|hash composite key): "
 )
-_NEXT: Final = "error building image: error building stage: failed to get files used from context: "
+_FILES: Final = re.compile(
+    r"error building image: error building stage: (failed to optimize instructions: )?"
+    r"failed to get files used from context: (?:failed to get [^/]{0,40}(?:/\S*)?: l?stat (\S+): )?"
+)
 _UNPACKING: Final = "error building image: error building stage: failed to get filesystem from image: "
 
 
@@ -64,6 +70,7 @@ class _Progress:
         triggers: how many instructions of the stage its base image brings (ONBUILD); they come first.
         announced: the same of the stage that comes next.
         mentioned: texts of instructions by their keys.
+        to_cache: pushes to the cache that are announced and not begun.
     """
 
     base: str | None = None
@@ -73,6 +80,7 @@ class _Progress:
     triggers: int = 0
     announced: int = 0
     mentioned: dict[str, str] = field(default_factory=dict)
+    to_cache: int = 0
 
     def read(self, log: Iterable[str]) -> None:
         """Follow the executor's messages."""
@@ -90,13 +98,21 @@ class _Progress:
             elif mentioned := _MENTIONED.match(message):
                 text = mentioned[1] or mentioned[2]
                 self.mentioned[key_of(text)] = text
-            elif message.startswith(_DONE):
+            elif _CACHED.match(message):
+                self.to_cache += 1
+            elif message.startswith(_PUSH) and self.to_cache:
+                self.to_cache -= 1
+            elif message.startswith((_PUSH, *_DONE)):
                 self.over = True
 
     def keep_known(self, keys: set[str]) -> None:
         """Drop what stands neither in the Dockerfile nor in its base image: a step printed it."""
         own = [text for text in self.done[self.triggers :] if key_of(text) in keys]
         self.done = [*self.done[: self.triggers], *own]
+
+    def at(self, mark: Mark) -> Place:
+        """The place of an instruction; its text may stand in the log where the outline has none."""
+        return Place(mark.text or self.mentioned.get(mark.key, ""), mark.line)
 
     @property
     def own(self) -> list[str]:
@@ -120,14 +136,15 @@ def place(log: str, exit_code: int | None, marks: Sequence[Mark], dockerfile: st
     words = last_words(log, exit_code)
     if not words.startswith(_BUILDING):
         # Killed in the middle of it, unless what it said last is that something else went wrong.
-        return NOWHERE if words.startswith("error ") else _at_work(progress, marks)
+        return NOWHERE if progress.over or words.startswith("error ") else _at_work(progress, marks)
     if unreadable := _UNREADABLE.match(words):
         started = progress.base is not None or progress.done
         return NOWHERE if started else _unreadable(int(unreadable[1]), dockerfile)
     if _AT_WORK.match(words):
         return _at_work(progress, marks)
-    if words.startswith(_NEXT):
-        return _following(progress, marks)
+    if files := _FILES.match(words):
+        before_all = bool(files[1])
+        return _following(progress, marks, before_all=before_all) or _taking(files[2] or "", progress, marks)
     if words.startswith(_UNPACKING):
         return _base(progress.base, marks)
     if progress.base is None and not progress.done and progress.wanted and "last error: " in words:
@@ -142,7 +159,7 @@ def _unreadable(line: int, dockerfile: str | None) -> Place:
 
 
 def _at_work(progress: _Progress, marks: Sequence[Mark]) -> Place:
-    if not progress.done or progress.over:
+    if not progress.done:
         return NOWHERE
     mark = _only([marks[index] for index in _standing(progress, marks)])
     return Place(progress.done[-1], mark.line if mark else None)
@@ -170,14 +187,17 @@ def _went(marks: Sequence[Mark], index: int, keys: list[str]) -> bool:
 
 
 def _is_from(marks: Sequence[Mark], index: int, base: str | None) -> bool:
-    start = next(mark for mark in marks if mark.kind is Kind.START and mark.stage == marks[index].stage)
-    return base is not None and start.key in ("", key_of(base))
+    starts = [mark for mark in marks if mark.kind is Kind.START and mark.stage == marks[index].stage]
+    return base is not None and any(start.key in ("", key_of(base)) for start in starts)
 
 
-def _following(progress: _Progress, marks: Sequence[Mark]) -> Place:
-    """The instruction after the last one of the log: files are looked for before an instruction is logged."""
-    if progress.base is None or len(progress.done) < progress.triggers:
-        return NOWHERE
+def _following(progress: _Progress, marks: Sequence[Mark], *, before_all: bool) -> Place | None:
+    """The instruction after the last one of the log: files are looked for before an instruction is logged.
+
+    With a cache that is done for the whole stage before anything is logged.
+    """
+    if before_all or progress.base is None or len(progress.done) < progress.triggers:
+        return None
     if progress.own:
         before = _standing(progress, marks)
     else:
@@ -185,9 +205,22 @@ def _following(progress: _Progress, marks: Sequence[Mark]) -> Place:
         before = [index for index in starts if _is_from(marks, index, progress.base)]
     following = [*marks, None]
     mark = _only([following[index + 1] for index in before])
-    if mark is None or mark.kind is not Kind.COPY:
+    return progress.at(mark) if mark is not None and mark.kind is Kind.COPY else None
+
+
+def _taking(path: str, progress: _Progress, marks: Sequence[Mark]) -> Place:
+    """The one instruction of a stage just begun that can have wanted a file of the context."""
+    if progress.triggers or progress.own:
         return NOWHERE
-    return Place(mark.text or progress.mentioned.get(mark.key, ""), mark.line)
+    copies = [mark for mark in marks if mark.kind is Kind.COPY and _is_from(marks, marks.index(mark), progress.base)]
+    mark = _only([mark for mark in copies if _may_take(mark.text, path)])
+    return progress.at(mark) if mark is not None else NOWHERE
+
+
+def _may_take(text: str, path: str) -> bool:
+    """Whether an instruction names a file of the context, or may; one whose text is not known may."""
+    names = [word.strip('[]",').removeprefix("./").strip("/") for word in text.split()[1:]]
+    return not names or "$" in text or any(name and path.endswith(f"/{name}") for name in names)
 
 
 def _base(name: str | None, marks: Sequence[Mark]) -> Place:
@@ -200,7 +233,7 @@ def _base(name: str | None, marks: Sequence[Mark]) -> Place:
         taken = [mark for mark in marks if mark.kind is Kind.COPY_FROM]
         # With variables replaced it may be any FROM that has some, if nothing else takes from an image.
         mark = _only([mark for mark in taken if _takes_from(mark, name)]) if taken else _only_variable(starts)
-    return Place(mark.text or f"FROM {name}", mark.line) if mark else NOWHERE
+    return Place(mark.text or (f"FROM {name}" if mark.key else ""), mark.line) if mark else NOWHERE
 
 
 def _takes_from(mark: Mark, name: str) -> bool:

@@ -8,7 +8,9 @@ from imagebuild_operator.pod.outline import Mark, decode, encode, marks_of
 
 STAGE = "error building image: error building stage: "
 EXITED = f"{STAGE}failed to execute command: waiting for process to exit: exit status 7"
-NO_FILE = "failed to get files used from context: failed to get fileinfo for /kaniko/ctx/x: lstat: no such file"
+NO_FILE = (
+    "failed to get files used from context: failed to get fileinfo for /kaniko/ctx/x: lstat /kaniko/ctx/x: no such file"
+)
 NO_IMAGE = "error building image: unable to complete operation after 1 attempts, last error: GET r/v2: NOT_FOUND"
 
 
@@ -67,11 +69,18 @@ def test_nothing_in_the_log_names_nothing() -> None:
         "error pushing image: failed to push",
         "error checking push permissions -- make sure",
         "error building image: something else",
-        f"{STAGE}failed to optimize instructions: {NO_FILE}",
+        f"{STAGE}failed to optimize instructions: something else",
     ],
 )
 def test_another_failure_is_no_instructions(words: str) -> None:
     assert both(SIMPLE, stage("a"), "RUN one", words)[0] == ("", None)
+
+
+def test_layers_go_to_the_cache_while_an_instruction_is_at_work() -> None:
+    pushes = ("Pushing layer r/cache:1 to cache now", "Pushing image to r/cache:1", "Pushed r/cache@sha256:0")
+    assert both(SIMPLE, stage("a"), "RUN one", *pushes, EXITED) == [("RUN one", 2)] * 2
+    assert both(SIMPLE, stage("a"), "RUN one", *pushes, "raw Killed") == [("RUN one", 2)] * 2
+    assert both(SIMPLE, stage("a"), "RUN one", *pushes, "Pushing image to r/x", "raw Killed") == [("", None)] * 2
 
 
 @pytest.mark.parametrize("later", ["Pushing image to r/x", "Saving file x for later use", "Deleting filesystem..."])
@@ -130,19 +139,41 @@ def test_a_missing_file_is_told_before_its_instruction_is_logged() -> None:
     missing = f"{STAGE}{NO_FILE}"
     assert both(COPIES, stage("a"), "RUN one", missing) == [("COPY x /", 4), ("", 4)]
     assert both(COPIES, stage("b"), "Unpacking rootfs as cmd ADD y / requires it.", missing) == [("ADD y /", 6)] * 2
-    assert both(COPIES, stage("a"), missing) == [("", None)] * 2, "what comes next takes no files"
     assert both(COPIES, stage("b"), "ADD y /", "RUN one", missing) == [("", None)] * 2
     assert both(COPIES, stage("b"), "ADD y /", "RUN one", "RUN two", missing) == [("", None)] * 2, "nothing comes next"
     assert both(COPIES, missing) == [("", None)] * 2
     same = "FROM a\nCOPY x /\nFROM a\nCOPY y /\n"
-    assert both(same, stage("a", 1), missing) == [("", None)] * 2
+    assert both(same, stage("a", 1), missing) == [("COPY x /", 2), ("", None)], "only the text tells which wants x"
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "found"),
+    [
+        ("FROM a\nRUN one\nCOPY x /\nRUN two", [("COPY x /", 3), ("", 3)]),
+        ("FROM a\nCOPY y /\nADD z ./x /\n", [("ADD z ./x /", 3), ("", None)]),
+        ('FROM a\nCOPY y /\nCOPY ["/x", "/"]\n', [('COPY ["/x", "/"]', 3), ("", None)]),
+        ("FROM a\nCOPY $y /\nCOPY x /\n", [("", None)] * 2),
+        ("FROM a\nCOPY y /\n", [("", None), ("", 2)]),
+        ("FROM a\nCOPY x /\nCOPY x /b\n", [("", None)] * 2),
+        ("FROM b\nCOPY x /\n", [("", None)] * 2),
+        ("FROM b\nCOPY x /\nFROM a\nCOPY --from=0 x /\nCOPY x /\n", [("COPY x /", 5), ("", 5)]),
+    ],
+)
+def test_with_a_cache_files_are_looked_for_before_anything_is_logged(
+    dockerfile: str, found: list[tuple[str, int | None]]
+) -> None:
+    no_file = f"{STAGE}failed to optimize instructions: {NO_FILE}"
+    relative = no_file.replace("fileinfo for /kaniko/ctx/x", "relative files")
+    assert relative != no_file
+    for words in (no_file, relative):
+        assert both(dockerfile, stage("a"), "No cached layer found for cmd RUN one", words) == found
 
 
 @pytest.mark.parametrize(
     ("dockerfile", "found"),
     [
         ("FROM a\nFROM r/none:1 AS x\nFROM r/none:1", [("FROM r/none:1 AS x", 2), ("FROM r/none:1", 2)]),
-        ("ARG V\nFROM a\nFROM r/none:${V}", [("FROM r/none:${V}", 3), ("FROM r/none:1", 3)]),
+        ("ARG V\nFROM a\nFROM r/none:${V}", [("FROM r/none:${V}", 3), ("", 3)]),
         ("ARG V\nFROM $W\nFROM r/none:${V}", [("", None)] * 2),
         ("FROM a\nCOPY --from=r/none:1 a b", [("COPY --from=r/none:1 a b", 2), ("", None)]),
         ("FROM $V\nCOPY --from=other a b", [("", None)] * 2),
