@@ -70,7 +70,7 @@ def assert_failed_at(team: Team, case: FailingAt, failure: JSON) -> None:
     assert case.message in failure["message"], failure
     assert failure.get("line") == case.line, failure
     if case.instruction:
-        assert failure.get("instruction") == case.expected(team)[:256], failure
+        assert failure.get("instruction") == case.expected(team)[:200], failure
 
 
 @pytest.mark.usefixtures("builds")

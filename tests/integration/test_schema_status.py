@@ -93,7 +93,7 @@ def test_a_spec_write_raises_the_generation_and_leaves_the_status_alone(builds: 
         ({"phase": "Sleeping"}, "status.phase"),
         ({"failure": {"reason": "X", "message": "x" * 513}}, "status.failure.message"),
         ({"failure": {"reason": "X", "message": "", "logTail": "x" * 2049}}, "status.failure.logTail"),
-        ({"failure": {"reason": "X", "message": "", "instruction": "x" * 257}}, "status.failure.instruction"),
+        ({"failure": {"reason": "X", "message": "", "instruction": "x" * 201}}, "status.failure.instruction"),
         ({"failure": {"reason": "X", "message": "", "line": 0}}, "status.failure.line"),
         ({"run": {"number": 1}}, "status.run.attempt"),
         ({"conditions": [{"type": "Ready", "status": "Maybe"}]}, "status.conditions[0].status"),

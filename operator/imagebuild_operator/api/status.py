@@ -130,7 +130,7 @@ class Failure(Model):
         default=None, description="What to do about it."
     )
     exit_code: int | None = Field(default=None, description="Exit code of the container that failed.")
-    instruction: Annotated[str, StringConstraints(max_length=256)] | None = Field(
+    instruction: Annotated[str, StringConstraints(max_length=200)] | None = Field(
         default=None,
         description="The instruction of the Dockerfile that was at work, on one line, variables not replaced, "
         "credentials masked; absent where the log does not tell.",

@@ -2,16 +2,16 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from imagebuild_operator.api.names import EventReason, Reason
 from imagebuild_operator.api.v1alpha1 import Failure, Run
 from imagebuild_operator.core import inputs, retry, runs, transitions
-from imagebuild_operator.core.conditions import Pushed, Stalled, State
+from imagebuild_operator.core.conditions import SHORT_BYTES, Pushed, Stalled, State
 from imagebuild_operator.core.decisions import Announcement, AskSlot, Decision, Wait, WriteStatus
 from imagebuild_operator.core.history import finished, result_of, with_past
 from imagebuild_operator.core.observe import BuildView, Observation
-from imagebuild_operator.core.outcome import Outcome, Stopped, Success
+from imagebuild_operator.core.outcome import Outcome, Stopped, Success, clip
 from imagebuild_operator.core.policy import Policy
 from imagebuild_operator.pod.references import without_tag
 
@@ -144,9 +144,17 @@ def _built(image: str | None, digest: str | None) -> Pushed:
     return Pushed(f"Pushed {image}.")
 
 
+# Of a message whose hint is long, so much is still told.
+_MESSAGE_ROOM: Final = 80
+
+
 def _stalled(run: Run, failure: Failure) -> Stalled:
-    detail = f"{failure.message} {failure.hint}" if failure.hint else failure.message
-    return Stalled(_known(failure.reason), f"Run {run.number} failed.", detail)
+    """`Ready` too has what there is to do, since that is the one condition that many tools show."""
+    begin = f"Run {run.number} failed: "
+    hint = f" {failure.hint}" if failure.hint else ""
+    room = SHORT_BYTES - len(f"{begin}{hint}".encode())
+    short = f"{begin}{clip(failure.message, max(room, _MESSAGE_ROOM))}{hint}"
+    return Stalled(_known(failure.reason), f"Run {run.number} failed.", transitions.explained(failure), short)
 
 
 def _known(reason: str) -> Reason:
@@ -163,7 +171,7 @@ def _announcement(run: Run, outcome: Outcome) -> Announcement:
             note = f"{_done(run, outcome)} {warning}"
             return Announcement(EventReason.OUT_OF_MEMORY_SURVIVED, note, about, warning=True)
         case Failure():
-            note = f"Run {run.number} failed: {outcome.message}"
+            note = f"Run {run.number} failed: {transitions.explained(outcome)}"
             return Announcement(outcome.reason, note, about, warning=True)
         case Stopped():
             return Announcement(outcome.reason, outcome.message, about)

@@ -19,7 +19,7 @@ from imagebuild_operator.pod.prepared import COMMIT_LIMIT, REVISION_LIMIT, Prepa
 
 MESSAGE_BYTES: Final = 512
 HINT_BYTES: Final = 256
-INSTRUCTION_BYTES: Final = 256
+INSTRUCTION_BYTES: Final = 200
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 

@@ -1,5 +1,6 @@
 """A recorded attempt whose Pod is still to come: it is asked for, once nothing stands in its way."""
 
+import re
 from datetime import datetime
 from typing import Final
 
@@ -16,9 +17,12 @@ from imagebuild_operator.pod.settings import AttemptIdentity, BuildIdentity
 from imagebuild_operator.pod.spec_error import SpecError
 
 # The answers to a document that is malformed, too large or invalid: the same one gets no other.
-NEVER_TAKEN: Final = (400, 413, 422)
+_NEVER_TAKEN: Final = (400, 413, 422)
+# A policy or webhook may answer with any of these, and may think otherwise by and by (k8s.io/apiserver,
+# pkg/admission/plugin/policy/validating/dispatcher.go and plugin/webhook/errors/statuserror.go).
+_DENIED: Final = re.compile(r"\bdenied (?:the )?request\b")
 # What etcd says of an object beyond its limit comes as a 500 (etcd, server/etcdserver/errors/errors.go).
-TOO_LARGE: Final = "request is too large"
+_TOO_LARGE: Final = "request is too large"
 SPEC_HINT: Final = "Correct the field the message names."
 POD_HINT: Final = "Correct the field the message names, mostly below spec.podTemplate or spec.resources."
 
@@ -42,11 +46,18 @@ def ask(seen: Observation, run: Run, policy: Policy, now: datetime) -> Decision:
     return waiting or _create(seen, run, name, build.spec, policy, now)
 
 
+def _refused_for_good(refusal: Refusal) -> bool:
+    """Whether the API server will never take the Pod as it is."""
+    if _DENIED.search(refusal.message):
+        return False
+    return refusal.status in _NEVER_TAKEN or _TOO_LARGE in refusal.message
+
+
 def _held_up(
     seen: Observation, run: Run, refusal: Refusal | None, policy: Policy, now: datetime
 ) -> Decision | Failure | None:
     """What keeps the Pod from being asked for: an answer that was no, or a Pod of before."""
-    if refusal is not None and (refusal.status in NEVER_TAKEN or TOO_LARGE in refusal.message):
+    if refusal is not None and _refused_for_good(refusal):
         return failure(Reason.POD_REJECTED, refusal.message, POD_HINT)
     end = starting.deadline(run, policy.start_timeout_of(seen.build), now)
     # By name: the Pod of a build that was deleted and made anew counts, too.

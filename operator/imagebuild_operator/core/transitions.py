@@ -118,14 +118,19 @@ def _recorded(build: BuildView, run: Run, left_behind: Run | None, now: datetime
 def retrying(build: BuildView, run: Run, failed: Failure, now: datetime) -> Decision:
     """An attempt failed and another follows: the record of when."""
     state = _retrying(run, failed)
-    note = f"{_next_attempt(run)} The last one failed: {failed.message}"
+    note = f"{_next_attempt(run)} The last one failed: {explained(failed)}"
     event = Announcement(failed.reason, note, f"run {run.number} attempt {run.attempt}", warning=True)
     return WriteStatus(next_status(build, state, now, run=run, failure=failed), (event,))
 
 
 def _retrying(run: Run, failed: Failure | None) -> InProgress:
-    why = f" The last one failed: {failed.message}" if failed else ""
+    why = f" The last one failed: {explained(failed)}" if failed else ""
     return InProgress(Reason.RETRYING, clip(_next_attempt(run) + why, 512))
+
+
+def explained(failed: Failure) -> str:
+    """What happened, and what to do about it."""
+    return f"{failed.message} {failed.hint}" if failed.hint else failed.message
 
 
 def _next_attempt(run: Run) -> str:

@@ -301,6 +301,24 @@ def test_a_rejected_pod_stalls_with_the_servers_words(code: int) -> None:
     assert 'unknown field "x"' in world.status["failure"]["message"]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "ValidatingAdmissionPolicy 'x' with binding 'x' denied request: no",
+        'admission webhook "x" denied the request: no',
+    ],
+)
+def test_a_policy_that_denies_the_pod_may_think_otherwise_later(words: str) -> None:
+    world = World()
+    world.refuse = (422, f'pods "web" is forbidden: {words}')
+    world.step()
+    assert world.reason() == Reason.POD_FORBIDDEN
+    world.pass_time(700)
+    world.step()
+    assert world.reason() == Reason.START_TIMEOUT
+    assert words in world.status["failure"]["message"]
+
+
 def test_a_forbidden_pod_is_told_tried_again_and_given_up() -> None:
     world = World()
     world.refuse = (403, "exceeded quota")

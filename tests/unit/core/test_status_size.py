@@ -11,6 +11,7 @@ from imagebuild_operator.api.names import Reason, RunCause
 from imagebuild_operator.api.v1alpha1 import Failure, ImageBuildStatus, Run
 from imagebuild_operator.core import ending, inputs, runs, transitions
 from imagebuild_operator.core.decisions import Wait, WriteStatus
+from imagebuild_operator.core.instruction import Place
 from imagebuild_operator.core.outcome import clip, failure
 from imagebuild_operator.core.queueing import Slot
 from imagebuild_operator.core.reading import JSON
@@ -72,7 +73,8 @@ TIMES = {"startTime": TIME, "completionTime": TIME}
 
 
 def full_failure(letter: str) -> Failure:
-    return failure(LONGEST_REASON, letter * 999, letter * 999, exit_code=255, log=f"a{letter * 9999}b")
+    at = Place(letter * 999, 99_999)
+    return failure(LONGEST_REASON, letter * 999, letter * 999, exit_code=255, log=f"a{letter * 9999}b", at=at)
 
 
 def stored(model: ImageBuildStatus | Run | Failure) -> JSON:
@@ -196,6 +198,18 @@ def test_what_gives_way_is_the_beginning_of_the_logs_tail_and_only_as_much_as_mu
     assert (kept.message, kept.hint) == (full_failure("x").message, full_failure("x").hint)
     assert (kept.log_tail or "").endswith("xb")
     assert size(decision.status) > LIMIT - 8
+
+
+def test_the_text_of_the_instruction_gives_way_before_the_end_of_the_log_and_its_line_stays() -> None:
+    world = fullest("x")
+    run = world.build.status.run
+    assert run is not None
+    decision = _failed(world, run, "x")
+    assert isinstance(decision, WriteStatus)
+    kept = decision.status.failure
+    assert kept is not None
+    assert (kept.instruction, kept.line) == (None, 99_999)
+    assert len(kept.log_tail or "") > 100
 
 
 @pytest.mark.parametrize("log", ['{"a":"b"}\n' * 999, "\\" * 9999, "\t\n" * 9999])
