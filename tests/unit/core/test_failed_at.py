@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 
 from imagebuild_operator.api.names import Reason
+from imagebuild_operator.core import ending
+from imagebuild_operator.core.conditions import SHORT_BYTES
+from imagebuild_operator.core.decisions import WriteStatus
 from imagebuild_operator.core.instruction import Place
 from imagebuild_operator.core.outcome import INSTRUCTION_BYTES, failure, judge
 from imagebuild_operator.pod.outline import encode
@@ -88,3 +91,32 @@ def test_colours_and_garbage_are_gone_before_anything_is_read() -> None:
         "RUN make",
         f"INFO[0001] RUN make\nred\ufffd\n{EXITED}",
     )
+
+
+class TestWhatToDoIsToldWhereverPeopleLook:
+    def test_when_it_failed_for_good(self) -> None:
+        world = World().built(exit_code=137, message="", reason="OOMKilled")
+        hint = world.status["failure"]["hint"]
+        messages = {each["type"]: each["message"] for each in world.status["conditions"]}
+        assert messages["Stalled"] == f"{world.status['failure']['message']} {hint}"
+        assert messages["Ready"] == f"Run 1 failed: {messages['Stalled']}"
+        assert world.writes[-1].announcements[-1].note == messages["Ready"]
+
+    def test_while_another_attempt_is_waited_for(self) -> None:
+        world = World().backing_off()
+        hint = world.status["failure"]["hint"]
+        assert world.writes[-1].announcements[-1].note.endswith(hint)
+        assert all(each["message"].endswith(hint) or "…" in each["message"] for each in world.status["conditions"])
+
+    @pytest.mark.parametrize("hint", ["h" * 30, "h" * 250])
+    def test_of_a_long_message_the_beginning_and_the_hint(self, hint: str) -> None:
+        world = World(spec=spec()).begun()
+        run = world.build.status.run
+        assert run is not None
+        made = failure(Reason.BUILD_FAILED, "m" * 500, hint)
+        decision = ending.close(world.observe(), run, made, world.now)
+        assert isinstance(decision, WriteStatus)
+        [ready] = [each for each in decision.status.conditions or () if each.type == "Ready"]
+        assert ready.message.startswith(f"Run 1 failed: {'m' * 70}")
+        assert ready.message.endswith(f" {hint}" if len(hint) < 100 else "…")
+        assert len(ready.message.encode()) <= SHORT_BYTES

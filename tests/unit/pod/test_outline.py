@@ -1,11 +1,16 @@
 """A Dockerfile in a few bytes, written by the init container and read by the operator."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from imagebuild_operator.pod.dockerfile import instructions
 from imagebuild_operator.pod.outline import OUTLINE_LIMIT, Kind, Mark, decode, encode, key_of, marks_of
+from imagebuild_operator.pod.paths import CONTEXT
+from imagebuild_operator.pod.plan import VARIABLE, Plan
+from tests.unit.pod.specs import GIT, INLINE, Json, pod_of, spec_of
 
 DOCKERFILE = """\
 ARG V=1
@@ -62,3 +67,19 @@ def test_what_is_none(text: str) -> None:
 @given(st.text(alphabet="0123456789:+*/abAB_- ", max_size=60))
 def test_nothing_raises(text: str) -> None:
     assert all(mark.line > 0 for mark in decode(text))
+
+
+@pytest.mark.parametrize(
+    ("source", "members", "dockerfile"),
+    [
+        (GIT, {}, f"{CONTEXT}/Dockerfile"),
+        ({**GIT, "subPath": "a/b"}, {"dockerfile": "c/My.file"}, f"{CONTEXT}/a/b/c/My.file"),
+        (INLINE, {"registries": {"secretRefs": [{"name": "x"}, {"name": "y"}]}}, None),
+    ],
+)
+def test_the_init_container_is_told_where_the_dockerfile_will_be(
+    source: Json, members: Json, dockerfile: str | None
+) -> None:
+    (prepare,) = pod_of(spec_of(source, **members))["spec"]["initContainers"]
+    (text,) = [entry["value"] for entry in prepare["env"] if entry["name"] == VARIABLE]
+    assert Plan.model_validate_json(text).dockerfile == (Path(dockerfile) if dockerfile else None)
