@@ -1,9 +1,7 @@
 """Failed builds name the instruction that was at work and its line, and are not fooled by what steps print."""
 
 import json
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -56,10 +54,8 @@ def manifest(team: Team, case: FailingAt, prefix: str, **spec: JSON) -> JSON:
 
 
 def told(team: Team, name: str) -> JSON:
-    """The failure of a build; its log is kept where somebody wants to look at it."""
+    """The failure of a build."""
     status = team.result(name)
-    if folder := os.environ.get("KEEP_LOGS_IN"):
-        Path(folder, f"{name}.log").write_text(team.log(name)[-100_000:])
     assert status["phase"] == "Failed", status
     failure: JSON = status["failure"]
     return failure

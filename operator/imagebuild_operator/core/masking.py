@@ -11,7 +11,7 @@ MASK: Final = "***"
 
 _NAMES: Final = (
     r"(?:passw(?:or)?d|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|account[_-]?key"
-    r"|credentials?|signature|sig)"
+    r"|credential|signature)s?(?:[_-][\w-]{0,40})?"
 )
 _VALUE: Final = r"""(?:\\?"[^"\\]{1,4096}\\?"|'[^']{1,4096}'|[^\s"'\\&,;]+)"""
 
@@ -31,10 +31,11 @@ _SHAPES: Final = tuple(
         r"(\bx-[a-z-]{0,40}(?:token|key|auth)\s{0,8}:\s{0,8})[^\s\"'\\,]+",
         r"((?:^|\s)(?:-u|--user)[ =][\"']?[^\s:\"']+:)[^\s\"']+",
         # Members of JSON, such as those of a registry's login.
-        r"(\\?\"(?:auth|[\w-]{0,40}" + _NAMES + r"[\w-]{0,40})\\?\"\s{0,8}:\s{0,8}\\?\")[^\"\\]+",
+        r"(\\?\"(?:auth|[\w-]{0,40}" + _NAMES + r")\\?\"\s{0,8}:\s{0,8}\\?\")[^\"\\]+",
         # Assignments, arguments of a query, flags.
-        r"(" + _NAMES + r"[\w-]{0,40}=)" + _VALUE,
-        r"(--(?:[a-z0-9]{1,20}-){0,4}" + _NAMES + r"[\w-]{0,40}\s{1,8})" + _VALUE,
+        r"(" + _NAMES + r"=)" + _VALUE,
+        r"([?&]sig=)[^\s&\"']+",
+        r"(--(?:[a-z0-9]{1,20}-){0,4}" + _NAMES + r"\s{1,8})" + _VALUE,
         r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
         r"\bgh[pousr]_\w{36,}|\bgithub_pat_\w{22,}",
         r"\bgl(?:pat|rt|dt|cbt|ptt|ft|soat|oas|agent|imt|sbt|rtr)-[\w.-]{20,}",

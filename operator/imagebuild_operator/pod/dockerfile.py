@@ -16,8 +16,8 @@ _CONTINUES: Final = {
     escape: re.compile(rf"(?:^|(?<=[^{escape}])){escape}[ \t]*$") for escape in (re.escape("\\"), re.escape("`"))
 }
 _TAKES_HEREDOC: Final = re.compile(r"(?:ONBUILD\s+)?(?:RUN|COPY|ADD)\s", re.IGNORECASE)
-_WORD: Final = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+""")
-_HEREDOC: Final = re.compile(r"[0-9]*<<(-?)([^<]+)$")
+_WORD: Final = re.compile(r"""(?:(?<!<)<<-?[ \t]+(?=\S)|[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+""")
+_HEREDOC: Final = re.compile(r"[0-9]*<<(-?)\s*([^<\s][^<]*)$")
 
 
 @dataclass(frozen=True)

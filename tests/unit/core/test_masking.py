@@ -45,6 +45,9 @@ TOKEN = "Ab0" * 20
         # What is no credential stays.
         ("error: unexpected token: foo", "error: unexpected token: foo"),
         ("secret not found", "secret not found"),
+        ("--mount=type=secret,id=token cat", "--mount=type=secret,id=token cat"),
+        ("design=flat tokenizer=fast signed=yes", "design=flat tokenizer=fast signed=yes"),
+        ("https://x.example.com/a?sv=1&sig=abc%3D&se=2", "https://x.example.com/a?sv=1&sig=***&se=2"),
         ("UNAUTHORIZED: authentication required", "UNAUTHORIZED: authentication required"),
         ("sha256:" + "0123456789abcdef" * 4, "sha256:" + "0123456789abcdef" * 4),
         ("https://example.com/a@b", "https://example.com/a@b"),

@@ -36,6 +36,7 @@ Lines = list[tuple[int, str]]
         ('RUN ["a", "<<E"]\nRUN b', [(1, 'RUN ["a", "<<E"]'), (2, "RUN b")]),
         ("RUN echo '<<E'\nRUN b", [(1, "RUN echo '<<E'"), (2, "RUN b")]),
         ("RUN cat <<<word\nRUN b", [(1, "RUN cat <<<word"), (2, "RUN b")]),
+        ("RUN << E\nRUN a\nE\nRUN b", [(1, "RUN << E"), (4, "RUN b")]),
         ("RUN a <<E && b\nRUN a\nE\nRUN b", [(1, "RUN a <<E && b"), (4, "RUN b")]),
         ("ENV a=<<E\nRUN b", [(1, "ENV a=<<E"), (2, "RUN b")]),
         ("RUN <<E\nRUN b", [(1, "RUN <<E")]),
