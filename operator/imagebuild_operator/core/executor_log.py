@@ -14,12 +14,9 @@ from typing import Final
 _ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]?[0-~])")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffd\ud800-\udfff]+")
 
-# Each begins one kind of last words. A step that ends without a newline leaves them in the middle of a line.
-_LAST_WORDS: Final = re.compile(
-    r"error (?:building image|pushing image|checking push permissions|resolving relative paths|changing to root dir)\b"
-    r"|kaniko should only be run inside of a container"
-)
-_OPTIONS_OR_GIT: Final = ("error ", "Error: ", "fatal: ")
+_OWN_WORDS: Final = ("error ", "Error: ", "fatal: ", "kaniko should only be run inside of a container")
+# A step that fails without having ended its line leaves the executor's words in the middle of it.
+_STEP_FAILED: Final = "error building image: error building stage: failed to "
 _USAGE: Final = "\nUsage:\n  executor "
 # What cobra prints after that: headings, flags and the lines they go on in.
 _USAGE_LINE: Final = re.compile(
@@ -109,10 +106,8 @@ def _step_ended(words: str, how: tuple[str, ...]) -> bool:
 
 def _own(line: str) -> str:
     """The part of a line that the executor said last; empty if it said nothing there."""
-    found = [words.start() for words in _LAST_WORDS.finditer(line)]
-    if found:
-        return line[found[-1] :]
-    return line if line.startswith(_OPTIONS_OR_GIT) else ""
+    start = line.rfind(_STEP_FAILED)
+    return line[max(start, 0) :] if start >= 0 or line.startswith(_OWN_WORDS) else ""
 
 
 def messages(log: str) -> Iterator[str]:

@@ -30,7 +30,8 @@ PUSH_DENIED = "error pushing image: failed to push: DENIED"
         ("  fatal: not a repository  \nhint", "fatal: not a repository"),
         # A step that ends without a newline.
         (f"no end{STEP_FAILED}exit status 8\n", f"{STEP_FAILED}exit status 8"),
-        (f"fake {DENIED}{PUSH_DENIED}", PUSH_DENIED),
+        (f"fake {DENIED}{STEP_FAILED}exit status 8\n", f"{STEP_FAILED}exit status 8"),
+        (f"{PUSH_DENIED}\nan {DENIED}\n", PUSH_DENIED),
         ("x" * 2_000_000 + f"{STEP_FAILED}exit status 8\n", f"{STEP_FAILED}exit status 8"),
         (f"{DENIED}\n" + "x\n" * 100_000, "x"),
     ],
