@@ -45,11 +45,11 @@ class FailingAt:
     def expected(self, team: Team) -> str:
         return " ".join(FailingAt(self.name, self.instruction, "", None).text(team).split())
 
-    def manifest(self, team: Team, **spec: Any) -> JSON:
+    def manifest(self, team: Team, source: JSON | None = None, **spec: Any) -> JSON:
         files = [{"path": "Dockerfile", "content": self.text(team)}]
         files += [{"path": name, "content": name} for name in self.files]
         members = {"retry": {"limit": 0}, **self.spec, **spec}
-        return team.manifest(self.name, {"inline": {"files": files}}, **members)
+        return team.manifest(self.name, source or {"inline": {"files": files}}, **members)
 
     def __str__(self) -> str:
         return self.name
