@@ -143,7 +143,7 @@ PRINTED = (
         f"{said(FAKE_ERROR)}; exit 1",
         2,
         1,
-        message="exit code 1: error building image: error building stage: failed to execute command",
+        message="exit status 1",
     ),
     FailingAt(
         "prints-errors-and-steps",
@@ -167,7 +167,7 @@ PRINTED = (
         "RUN printf 'no end of a line' && exit 8",
         2,
         8,
-        message="exit code 8: error building image: ",
+        message="exit status 8",
     ),
     FailingAt(
         "prints-in-colours",

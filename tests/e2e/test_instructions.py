@@ -100,7 +100,7 @@ class TestWhatStepsPrint:
     @pytest.mark.parametrize("case", PRINTED, ids=str)
     def test_it_is_taken_for_nothing_else(self, team: Team, case: FailingAt) -> None:
         failure = told(team, case.name)
-        assert failure["reason"] == "BuildFailed"
+        assert not failure["reason"].startswith("Registry"), "a step said so, not the executor"
         assert_failed_at(team, case, failure)
         tail = failure["logTail"]
         assert f"exit status {case.exit_code}" in tail, "the executor's last words are always there"
