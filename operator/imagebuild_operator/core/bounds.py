@@ -1,10 +1,11 @@
 """The size of a status: etcd keeps every version of it, and every watcher receives it.
 
 Each text has a bound of its own; all of them at once would still be too much. What gives way then is the log's tail,
-which can be read in full elsewhere, but for its very end; then the text of the instruction, whose line stays.
+which can be read in full elsewhere, but for its very end; then the text of the instruction, whose line stays; then the
+oldest of the runs before.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Final
 
 from imagebuild_operator.api.v1alpha1 import Failure, ImageBuildStatus
@@ -17,30 +18,39 @@ END_BYTES: Final = 160
 
 
 def within_bounds(status: ImageBuildStatus) -> ImageBuildStatus:
-    """The status, the texts of its failure shortened by as much as the whole is too long."""
-    for step in _STEPS:
-        excess = _size(status) - STATUS_BYTES
-        if excess <= 0 or status.failure is None:
-            return status
-        status = status.model_copy(update={"failure": step(status.failure, excess)})
-    return status
+    """The status, without as much of what it can do without as the whole is too long."""
+    smaller = status
+    for smaller in _smaller(status):
+        fitting = _with_less_log(smaller, END_BYTES)
+        if _size(fitting) <= STATUS_BYTES:
+            return fitting
+    return _with_less_log(smaller, 0)
 
 
-def _shorter(failure: Failure, excess: int, least: int) -> Failure:
-    """The failure with less of its log, but as much as there has to be."""
-    if failure.log_tail is None:
-        return failure
+def _smaller(status: ImageBuildStatus) -> Iterator[ImageBuildStatus]:
+    """The status, and what is left of it as one after the other gives way; the log is as it was."""
+    yield status
+    if status.failure is not None and status.failure.instruction is not None:
+        status = _with_failure(status, status.failure.model_copy(update={"instruction": None}))
+        yield status
+    while status.history:
+        status = status.model_copy(update={"history": status.history[:-1] or None})
+        yield status
+
+
+def _with_less_log(status: ImageBuildStatus, least: int) -> ImageBuildStatus:
+    """The status with less of its log, if it is too long, but as much as there has to be."""
+    failure, excess = status.failure, _size(status) - STATUS_BYTES
+    if excess <= 0 or failure is None or failure.log_tail is None:
+        return status
     length = len(failure.log_tail.encode())
     kept = max(length - excess, min(least, length))
-    return failure.model_copy(update={"log_tail": tail(failure.log_tail, kept) if kept > 0 else None})
+    shorter = tail(failure.log_tail, kept) if kept > 0 else None
+    return _with_failure(status, failure.model_copy(update={"log_tail": shorter}))
 
 
-# What gives way, in this order.
-_STEPS: Final[tuple[Callable[[Failure, int], Failure], ...]] = (
-    lambda failure, excess: _shorter(failure, excess, END_BYTES),
-    lambda failure, _: failure.model_copy(update={"instruction": None}),
-    lambda failure, excess: _shorter(failure, excess, 0),
-)
+def _with_failure(status: ImageBuildStatus, failure: Failure) -> ImageBuildStatus:
+    return status.model_copy(update={"failure": failure})
 
 
 def _size(status: ImageBuildStatus) -> int:

@@ -10,6 +10,7 @@ from imagebuild_operator.api.crd import openapi_schema
 from imagebuild_operator.api.names import Reason, RunCause
 from imagebuild_operator.api.v1alpha1 import Failure, ImageBuildStatus, Run
 from imagebuild_operator.core import ending, inputs, runs, transitions
+from imagebuild_operator.core.bounds import END_BYTES
 from imagebuild_operator.core.decisions import Wait, WriteStatus
 from imagebuild_operator.core.instruction import Place
 from imagebuild_operator.core.outcome import clip, failure
@@ -210,6 +211,22 @@ def test_the_text_of_the_instruction_gives_way_before_the_end_of_the_log_and_its
     assert kept is not None
     assert (kept.instruction, kept.line) == (None, 99_999)
     assert len(kept.log_tail or "") > 100
+
+
+def test_the_oldest_runs_give_way_before_the_end_of_the_log_and_no_more_of_them_than_must() -> None:
+    world = fullest("x")
+    run = world.build.status.run
+    assert run is not None
+    before = [past["number"] for past in world.status["history"]]
+    decision = _told(Reason.POD_NOT_STARTING)(world, run, "x")
+    assert isinstance(decision, WriteStatus)
+    kept = [past.number for past in decision.status.history or []]
+    assert kept == before[: len(kept)]
+    assert 0 < len(kept) < len(before)
+    assert decision.status.failure is not None
+    end = len((decision.status.failure.log_tail or "").encode())
+    oldest = bytes_of(world.status["history"][-1])
+    assert END_BYTES <= end < END_BYTES + oldest, "there is no room for one run more"
 
 
 @pytest.mark.parametrize("log", ['{"a":"b"}\n' * 999, "\\" * 9999, "\t\n" * 9999])
