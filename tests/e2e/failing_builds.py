@@ -81,6 +81,10 @@ def affinity(value: JSON) -> Spec:
     return lambda team: {"podTemplate": {"affinity": {"nodeAffinity": value}}}
 
 
+# One attempt, however little memory it has.
+ONE_ATTEMPT: JSON = {"memoryFactor": 1}
+
+
 def memory(limit: str) -> JSON:
     return {"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"memory": limit}}
 
@@ -144,15 +148,16 @@ FAILING = (
         step("RUN kill -9 $$"),
         "BuildFailed",
         r"exit code 255: .*signal: killed",
+        r"If the step did not do it itself, raise spec\.resources\.limits\.memory",
         exit_code=255,
         log=r"signal: killed",
     ),
     Failing(
         "memory-eater",
-        step("RUN tail /dev/zero", resources=memory("128Mi")),
+        step("RUN tail /dev/zero", resources=memory("128Mi"), retry=ONE_ATTEMPT),
         "OutOfMemory",
-        r"killed at its memory limit \(exit code 255\)",
-        r"Raise spec\.resources\.limits\.memory",
+        r"A process of a RUN step was killed at the build's memory limit of 128Mi \(exit code 255\)",
+        r"Raise spec\.resources\.limits\.memory above 128Mi",
         exit_code=255,
         log=r"signal: killed",
     ),

@@ -91,6 +91,8 @@ def test_a_step_that_survives_the_memory_limit_is_a_success_with_a_warning(groun
     assert status["phase"] == "Succeeded"
     assert status["digest"] == ground.digest(ground.image("survivor"))
     assert "failure" not in status
+    for condition in status["conditions"]:
+        assert "killed at the memory limit" in condition["message"]
     ground.until(lambda: bool(warnings_of(ground, "survivor")), "Warning Event", 10)
     [(reason, text)] = warnings_of(ground, "survivor")
     assert reason == "OutOfMemorySurvived"

@@ -86,6 +86,7 @@ class Reason(StrEnum):
     REGISTRY_UNAVAILABLE = "RegistryUnavailable"
     RATE_LIMITED = "RateLimited"
     OUT_OF_MEMORY = "OutOfMemory"
+    MEMORY_NOT_ALLOWED = "MemoryNotAllowed"
     OUT_OF_STORAGE = "OutOfStorage"
     TIMEOUT = "Timeout"
     START_TIMEOUT = "StartTimeout"

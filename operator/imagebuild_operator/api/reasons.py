@@ -49,7 +49,8 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
         "Wait, or look at the queue that holds it.",
     ),
     Reason.RETRYING: ReasonDoc(
-        "An attempt failed for a reason that may pass by itself; the next one starts at `status.run.nextAttemptTime`.",
+        "An attempt failed for a reason that may pass by itself, or with more memory; the next one starts at "
+        "`status.run.nextAttemptTime`.",
         "nobody",
         "Wait; `status.failure` says what the last attempt failed with.",
     ),
@@ -81,8 +82,14 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
     Reason.OUT_OF_MEMORY: ReasonDoc(
         "A container of the Pod was killed at its memory limit.",
         "user",
-        "Raise `spec.resources.limits.memory` (or `spec.sourceResources` when the message names the source); a raised "
+        "Tried again by itself with `spec.retry.memoryFactor` times the memory, up to `spec.retry.memoryLimit`. Then "
+        "raise `spec.resources.limits.memory` (or `spec.sourceResources` when the message names the source); a raised "
         "limit alone builds again.",
+    ),
+    Reason.MEMORY_NOT_ALLOWED: ReasonDoc(
+        "The build ran out of memory, and the namespace's ResourceQuota or LimitRange allows no Pod with more.",
+        "user or platform team",
+        "Have the one that the message names raised, or set `spec.retry.memoryLimit` to what it allows.",
     ),
     Reason.REGISTRY_UNAVAILABLE: ReasonDoc(
         "A registry answered with an error of its own (5xx) or not at all.",
@@ -110,7 +117,8 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
     Reason.NO_OUTPUT: ReasonDoc(
         "The build logged nothing for `spec.noOutputTimeout`.",
         "user",
-        "Find out what hangs in the last step of the log, or raise `spec.noOutputTimeout`.",
+        "Tried again by itself once, with more memory: a build that is a little short of it crawls. Then find out what "
+        "hangs in the last step of the log, or raise `spec.noOutputTimeout`.",
     ),
     Reason.DISRUPTED: ReasonDoc(
         "The cluster took the Pod away: a drain, a preemption, a taint, a full node; the message is its own.",

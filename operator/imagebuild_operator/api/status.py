@@ -51,6 +51,7 @@ class Retries(Model):
 
     failures: int | None = Field(default=None, description="Attempts after a failure, of at most spec.retry.limit.")
     disruptions: int | None = Field(default=None, description="Attempts after the cluster took the Pod away, of 3.")
+    memory: int | None = Field(default=None, description="Attempts with a raised memory limit.")
 
 
 class Run(Model):
@@ -156,6 +157,24 @@ class BuiltSource(Model):
     )
 
 
+class Memory(Model):
+    """What became of the memory limit; absent while nothing was raised or learned."""
+
+    limit: Word | None = Field(
+        default=None,
+        description="Limit of the attempts of this run since one ran out of memory, e.g. 4Gi; absent before, and once "
+        "the run has succeeded.",
+    )
+    learned: Word | None = Field(
+        default=None,
+        description="What the latest successful run was given where that is more than the spec says: later runs start "
+        "with it.",
+    )
+    learned_time: Time | None = Field(
+        default=None, description="Since when; after a time, a run tries with less: once divided by memoryFactor."
+    )
+
+
 class ImageBuildStatus(Model):
     """What became of it. image, digest, images and source describe the latest successful run, together."""
 
@@ -183,6 +202,9 @@ class ImageBuildStatus(Model):
         default=None, description="The references that were pushed.", json_schema_extra=atomic_list()
     )
     source: BuiltSource | None = Field(default=None, description="What the image was built from.")
+    memory: Memory | None = Field(
+        default=None, description="Memory limit that the operator raised above the spec's; see spec.retry.memoryFactor."
+    )
     last_handled_request: Annotated[str, StringConstraints(max_length=256)] | None = Field(
         default=None, description="The latest value of the annotation imagebuild.dev/requestedAt that was acted on."
     )

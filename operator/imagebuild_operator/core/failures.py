@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from imagebuild_operator.api.names import Reason
-from imagebuild_operator.core import registry_advice, registry_errors
+from imagebuild_operator.core import killed, registry_advice, registry_errors
 from imagebuild_operator.core.executor_log import error_line
 from imagebuild_operator.core.pods import ContainerView, PodView
 from imagebuild_operator.pod.prepared import REASONS, PrepareFailure, parse_result
@@ -116,7 +116,10 @@ def _out_of_memory(evidence: Evidence) -> bool:
     told = evidence.prepare_failure
     if told is not None and told.reason == Reason.OUT_OF_MEMORY:
         return True
-    return evidence.container is not None and evidence.container.reason == "OOMKilled"
+    if evidence.container is None or evidence.container.reason != "OOMKilled":
+        return False
+    # A step may have gone on without the process that was killed, and only the push failed.
+    return not (evidence.exit_code == 1 and error_line(evidence.log).startswith("error pushing "))
 
 
 def _explain_memory(evidence: Evidence) -> Explanation:
@@ -125,10 +128,7 @@ def _explain_memory(evidence: Evidence) -> Explanation:
             "The init container was killed at its memory limit while it fetched the source.",
             "Raise spec.sourceResources.limits.memory.",
         )
-    return Explanation(
-        f"The build was killed at its memory limit (exit code {evidence.exit_code}).",
-        "Raise spec.resources.limits.memory; that alone builds again.",
-    )
+    return Explanation(*killed.at_the_limit(evidence.exit_code, evidence.said, evidence.pod.memory_limit))
 
 
 def _said(*matches: Callable[[str], bool]) -> Callable[[Evidence], bool]:
@@ -172,7 +172,8 @@ def _prepare_said(reason: Reason) -> Callable[[Evidence], bool]:
 
 def _explain_build(evidence: Evidence) -> Explanation:
     said = evidence.said
-    return Explanation(f"The build failed with exit code {evidence.exit_code}" + (f": {said}" if said else "."))
+    message = f"The build failed with exit code {evidence.exit_code}" + (f": {said}" if said else ".")
+    return Explanation(message, killed.hint(said))
 
 
 # The kubelet's own refusals (pkg/kubelet/lifecycle/predicate.go): the room that the scheduler saw was taken meanwhile,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from imagebuild_operator.api.names import Reason
-from imagebuild_operator.api.v1alpha1 import BuiltSource, Failure
+from imagebuild_operator.api.v1alpha1 import BuiltSource, Failure, Memory
 from imagebuild_operator.core.executor_log import plain
 from imagebuild_operator.core.failures import Evidence, Explanation, explain
 from imagebuild_operator.core.instruction import NOWHERE, Place, place
@@ -26,13 +26,14 @@ _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Success:
-    """An image was built, and pushed to `images` unless it was not to be."""
+    """An image was built, and pushed to `images` unless it was not to be; `memory` is kept for later runs."""
 
     digest: str
     images: tuple[str, ...] = ()
     source: BuiltSource | None = None
     warning: str = ""
     pushed: bool = True
+    memory: Memory | None = None
 
 
 @dataclass(frozen=True)

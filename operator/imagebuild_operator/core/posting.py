@@ -6,7 +6,7 @@ from typing import Final
 
 from imagebuild_operator.api.names import EventReason, Reason
 from imagebuild_operator.api.v1alpha1 import Failure, ImageBuildSpec, Run
-from imagebuild_operator.core import attempt, ending, groups, runs, starting, transitions
+from imagebuild_operator.core import attempt, ending, groups, memory, runs, starting, transitions
 from imagebuild_operator.core.decisions import Announcement, CreatePod, Decision, FetchBuild, FetchPod
 from imagebuild_operator.core.observe import Observation, Refusal
 from imagebuild_operator.core.outcome import failure
@@ -60,6 +60,10 @@ def _held_up(
     if refusal is not None and _refused_for_good(refusal):
         return failure(Reason.POD_REJECTED, refusal.message, POD_HINT)
     end = starting.deadline(run, policy.start_timeout_of(seen.build), now)
+    limit = memory.limit_of(seen.build, run, policy) if refusal is not None else None
+    too_large = memory.refused(refusal, limit, now=now, end=end) if refusal is not None and limit is not None else None
+    if too_large is not None:
+        return too_large
     # By name: the Pod of a build that was deleted and made anew counts, too.
     others = [pod for pod in seen.pods if pod.owner_name == seen.build.name]
     for pod in others:
@@ -84,7 +88,14 @@ def _create(seen: Observation, run: Run, name: str, spec: ImageBuildSpec, policy
     try:
         manifest = build_pod(
             build=BuildIdentity(name=build.name, namespace=build.namespace, uid=build.uid),
-            attempt=AttemptIdentity(run.number, run.attempt, name, run.generation, groups.granted(build, run)),
+            attempt=AttemptIdentity(
+                run.number,
+                run.attempt,
+                name,
+                run.generation,
+                groups.granted(build, run),
+                memory.limit_of(build, run, policy),
+            ),
             spec=spec,
             settings=policy.pod,
             deadline_seconds=int(remaining),

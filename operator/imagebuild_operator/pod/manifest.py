@@ -73,7 +73,7 @@ def build_pod(
         "spec": {
             **_pod_wide(deadline_seconds),
             **_placement(spec.pod_template, settings, parts.pull_secrets),
-            **_containers(plan, spec, settings, parts),
+            **_containers(plan, spec, settings, parts, attempt.memory_limit),
         },
     }
 
@@ -160,8 +160,11 @@ def _placement(template: PodTemplate | None, settings: PodSettings, pull_secrets
     return given
 
 
-def _containers(plan: Plan | None, spec: ImageBuildSpec, settings: PodSettings, parts: Parts) -> Json:
-    result: Json = {"containers": [build_container(spec, settings, parts)], "volumes": list(parts.volumes)}
+def _containers(
+    plan: Plan | None, spec: ImageBuildSpec, settings: PodSettings, parts: Parts, memory_limit: int | None
+) -> Json:
+    build = build_container(spec, settings, parts, memory_limit)
+    result: Json = {"containers": [build], "volumes": list(parts.volumes)}
     if plan is not None:
         result["initContainers"] = [prepare_container(plan, spec, settings, parts)]
         result["volumes"].append(empty_volume(SCRATCH_VOLUME))

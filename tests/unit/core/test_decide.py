@@ -64,7 +64,8 @@ def test_deciding_again_changes_nothing() -> None:
     ],
 )
 def test_a_failed_pod_is_never_a_digest(result: dict[str, object], reason: Reason) -> None:
-    world = World(log="error building image: it broke\n").built(**result)
+    spec = inline_spec(retry={"memoryFactor": 1})
+    world = World(spec=spec, log="error building image: it broke\n").built(**result)
     assert "digest" not in world.status
     assert world.reason() == reason
     assert world.status["failure"]["reason"] == reason
@@ -125,7 +126,8 @@ def test_resources_changed_during_a_build_start_nothing() -> None:
 
 
 def test_after_a_failure_a_raised_limit_alone_builds_again() -> None:
-    world = World().built(exit_code=137, message="", reason="OOMKilled")
+    spec = inline_spec(retry={"memoryFactor": 1})
+    world = World(spec=spec).built(exit_code=137, message="", reason="OOMKilled")
     world.edit(resources=LIMIT_RAISED)
     world.step()
     assert world.status["run"]["number"] == 2

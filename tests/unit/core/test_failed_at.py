@@ -95,7 +95,8 @@ def test_colours_and_garbage_are_gone_before_anything_is_read() -> None:
 
 class TestWhatToDoIsToldWhereverPeopleLook:
     def test_when_it_failed_for_good(self) -> None:
-        world = World().built(exit_code=137, message="", reason="OOMKilled")
+        world = World(spec=inline_spec(retry={"memoryFactor": 1}))
+        world.built(exit_code=137, message="", reason="OOMKilled")
         hint = world.status["failure"]["hint"]
         messages = {each["type"]: each["message"] for each in world.status["conditions"]}
         assert messages["Stalled"] == f"{world.status['failure']['message']} {hint}"

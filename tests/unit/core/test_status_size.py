@@ -59,8 +59,9 @@ def fullest(letter: str) -> World:
         "attempts": [{"number": n, **attempt} for n in range(107, 99, -1)],
         "podName": "p" * 63,
         "concurrencyGroup": "g" * 63,
-        "retries": {"failures": 10, "disruptions": 3},
+        "retries": {"failures": 10, "disruptions": 3, "memory": 5},
     }
+    world.status["memory"] = {"limit": "1023999999Ki", "learned": "1023999999Ki", "learnedTime": TIME}
     world.status["history"] = [{"number": n, **past} for n in range(99_998, 99_993, -1)]
     world.status["source"] = {"commit": "c" * 64, "revision": clip(letter * 256, 256), "digest": DIGEST}
     world.status["failure"] = stored(full_failure(letter))
