@@ -155,7 +155,9 @@ class ImageBuildSpec(Model):
         "Default: 10m.",
     )
     no_output_timeout: Duration | None = Field(
-        default=None, description="Ends a build whose log has no new line for so long, e.g. 30m. Default: never."
+        default=None,
+        description="Ends an attempt whose log has no new line for so long, e.g. 30m; the first time in a run, another "
+        "with more memory follows. Default: never.",
     )
     retry: Retry | None = Field(default=None, description="How often a failed build is tried again.")
     priority: Annotated[int, Field(ge=-1000, le=1000)] | None = Field(

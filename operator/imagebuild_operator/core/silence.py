@@ -31,7 +31,7 @@ def hinted(late: Failure, seen: Observation, pod: PodView, ended: datetime) -> F
     since = pod.build.since if pod.build is not None else None
     if since is None or seen.last_output is None:
         return late
-    silent = ended - max(since, seen.last_output)
+    silent = ended - seen.last_output
     if silent * LONG < ended - since:
         return late
     hint = (
