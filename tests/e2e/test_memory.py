@@ -161,7 +161,8 @@ def test_a_namespace_that_allows_no_larger_pod_is_told_of(cluster: ClusterHandle
             space.until(
                 lambda: "used" in space.cluster.get(kind, "little", "-n", space.namespace)["status"], "quota", 30
             )
-        space.apply(build(space, "grows", HUNGRY, resources=memory("96Mi")))
+        little = {"limits": {"memory": "128Mi"}}
+        space.apply(build(space, "grows", HUNGRY, resources=memory("96Mi"), sourceResources=little))
         status = space.result("grows")
         assert (status["phase"], status["failure"]["reason"]) == ("Failed", "MemoryNotAllowed")
         assert reasons(status) == ["OutOfMemory", "MemoryNotAllowed"]
