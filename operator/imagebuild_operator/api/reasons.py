@@ -89,7 +89,8 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
     Reason.MEMORY_NOT_ALLOWED: ReasonDoc(
         "The build ran out of memory, and the namespace's ResourceQuota or LimitRange allows no Pod with more.",
         "user or platform team",
-        "Have the one that the message names raised, or set `spec.retry.memoryLimit` to what it allows.",
+        "Have the one that the message names raised, then set `imagebuild.dev/requestedAt`; or set "
+        "`spec.retry.memoryLimit` to what it allows.",
     ),
     Reason.REGISTRY_UNAVAILABLE: ReasonDoc(
         "A registry answered with an error of its own (5xx) or not at all.",

@@ -100,8 +100,8 @@ def refused(refusal: Refusal, limit: int, *, now: datetime, end: datetime) -> Fa
         return None
     message = f"The build ran out of memory, and the namespace takes no Pod with {quantity(limit)}: {said}"
     hint = (
-        "Have the ResourceQuota or LimitRange that the message names raised, or set spec.retry.memoryLimit to what it "
-        "allows; either builds again."
+        "Have the ResourceQuota or LimitRange that the message names raised, then set the annotation "
+        "imagebuild.dev/requestedAt; or set spec.retry.memoryLimit to what it allows."
     )
     return failure(Reason.MEMORY_NOT_ALLOWED, message, hint)
 
@@ -115,5 +115,5 @@ def _fits(requested: str, limited: str) -> bool | None:
 
 def told(given_up: Failure, limit: int) -> Failure:
     """The same failure of a Pod that did not start, which may be for its raised limit."""
-    message = f"{given_up.message} It has a memory limit of {quantity(limit)}, as it ran out of memory before."
+    message = f"The build had run out of memory and was to have {quantity(limit)}. {given_up.message}"
     return given_up.model_copy(update={"message": clip(message, MESSAGE_BYTES)})

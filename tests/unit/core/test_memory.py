@@ -538,7 +538,7 @@ def test_a_larger_pod_that_no_node_takes_says_why_it_is_larger() -> None:
     world.step()
     assert (world.status["phase"], world.reason()) == (Phase.FAILED, Reason.START_TIMEOUT)
     assert "Insufficient memory" in world.status["failure"]["message"]
-    assert "memory limit of 2Gi" in world.status["failure"]["message"]
+    assert "was to have 2Gi" in world.status["failure"]["message"]
 
 
 # --- who was killed ------------------------------------------------------------------------------------------------
