@@ -20,6 +20,7 @@ def team(cluster: ClusterHandle, operator: None) -> Iterator[Team]:
     """One namespace with all builds of this module but those of the namespaces that allow little."""
     space = Team.create(cluster, "memory")
     space.apply(
+        build(space, "late", "RUN echo nothing more to say && sleep 600", timeout="60s"),
         build(space, "silent", "RUN echo nothing more to say && sleep 600", noOutputTimeout="8s"),
         build(space, "grows", HUNGRY, resources=memory("96Mi")),
         build(space, "executor", MANY_FILES.format(120000), resources=memory("40Mi"), retry=ONE_ATTEMPT),
@@ -138,6 +139,14 @@ def test_silence_counts_as_memory_once(team: Team) -> None:
     assert reasons(status) == ["NoOutput", "NoOutput"]
     assert status["run"]["retries"] == {"memory": 1}
     assert status["memory"] == {"limit": "1Gi"}
+
+
+def test_a_build_out_of_time_that_was_silent_for_long_has_a_hint(team: Team) -> None:
+    status = team.result("late")
+    assert (status["phase"], status["failure"]["reason"]) == ("Failed", "Timeout")
+    assert "It said nothing for its last" in status["failure"]["hint"]
+    assert "spec.resources.limits.memory" in status["failure"]["hint"]
+    assert (status["run"]["attempt"], "memory" in status) == (1, False)
 
 
 # --- namespaces that allow no more ---------------------------------------------------------------------------------
