@@ -75,9 +75,53 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
         "Nothing, or set `imagebuild.dev/requestedAt` to build this one after all.",
     ),
     Reason.BUILD_FAILED: ReasonDoc(
-        "The Dockerfile or the push failed; the message and `status.failure.logTail` say where.",
+        "The build failed in a way that the operator does not know; the message and `status.failure.logTail` repeat "
+        "what was said last.",
         "user",
         "Mend what the log names, then change the spec or set `imagebuild.dev/requestedAt`.",
+    ),
+    Reason.DOCKERFILE_INVALID: ReasonDoc(
+        "The Dockerfile is missing, cannot be read, or asks for what cannot be: a stage, a user or a mode that does "
+        "not exist.",
+        "user",
+        "Correct what the message names in the Dockerfile, or `spec.dockerfile`, `spec.target` or `spec.buildArgs`.",
+    ),
+    Reason.STEP_FAILED: ReasonDoc(
+        "A `RUN` step of the Dockerfile ended with an exit code other than 0, died of a signal, or could not start.",
+        "user",
+        "Mend the step: `status.failure.logTail` ends with what it said.",
+    ),
+    Reason.SOURCE_FILE_MISSING: ReasonDoc(
+        "A file that `COPY` or `ADD` names is not there.",
+        "user",
+        "Put it into the source, or correct the Dockerfile.",
+    ),
+    Reason.IMAGE_UNUSABLE: ReasonDoc(
+        "An image that the Dockerfile names is there but of no use: for another platform, of an old format, damaged, "
+        "or no image at all.",
+        "user",
+        "Name another image in the Dockerfile, or push it anew; then set `imagebuild.dev/requestedAt`.",
+    ),
+    Reason.PUSH_REJECTED: ReasonDoc(
+        "A registry does not take the image: a layer is too large, a name is not allowed, or it says no in another "
+        "way.",
+        "user or platform team",
+        "Do what the hint says, then change the spec or set `imagebuild.dev/requestedAt`.",
+    ),
+    Reason.TAG_IMMUTABLE: ReasonDoc(
+        "The tag exists already, and the registry lets no tag be moved.",
+        "user",
+        "Give `spec.output.images` a new tag.",
+    ),
+    Reason.REGISTRY_QUOTA_EXCEEDED: ReasonDoc(
+        "The registry has no room left for the image.",
+        "user or platform team",
+        "Delete images there or have the quota raised, then set `imagebuild.dev/requestedAt`.",
+    ),
+    Reason.EXECUTOR_FAILED: ReasonDoc(
+        "The executor crashed over an error of its own, or is no kaniko executor.",
+        "user or platform team",
+        "Name another one, or another version, in `spec.executor`.",
     ),
     Reason.OUT_OF_MEMORY: ReasonDoc(
         "A container of the Pod was killed at its memory limit.",
@@ -154,7 +198,7 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
     ),
     Reason.EXECUTOR_UNSUPPORTED: ReasonDoc(
         "The executor cannot do what a field of the spec asks for; the message says which field, and which executor "
-        "can. There was no Pod.",
+        "can. Mostly there was no Pod.",
         "user",
         "Name another executor in `spec.executor`, say its variant and version there if they are not known, or take "
         "the field out.",
@@ -166,7 +210,8 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
         "`executor.allowedArguments`; then change the spec or set `imagebuild.dev/requestedAt`.",
     ),
     Reason.SOURCE_UNREACHABLE: ReasonDoc(
-        "The server that has the source does not answer, or answers with an error of its own.",
+        "The server that has the source, or what `ADD` downloads, does not answer, or answers with an error of its "
+        "own.",
         "platform team",
         "Tried again by itself, `spec.retry.limit` times; check the address, DNS, network policies and proxies.",
     ),

@@ -28,10 +28,3 @@ def at_the_limit(exit_code: int | None, said: str, limit: int | None) -> tuple[s
     above = f" above {quantity(limit)}" if limit else ""
     message = f"{who} at the build's memory limit{amount} (exit code {exit_code})."
     return message, f"Raise spec.resources.limits.memory{above}; that alone builds again."
-
-
-def hint(said: str) -> str:
-    """What to do about a step whose shell was killed while the node says nothing of memory; empty for other steps."""
-    if not said.endswith(_SHELL_KILLED):
-        return ""
-    return "Find out who killed it. If the step did not do it itself, raise spec.resources.limits.memory."

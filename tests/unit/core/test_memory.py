@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from imagebuild_operator.api.names import EventReason, Phase, Reason
 from imagebuild_operator.core.decisions import FetchLastOutput, Wait
-from imagebuild_operator.core.killed import at_the_limit, hint
+from imagebuild_operator.core.killed import at_the_limit
 from imagebuild_operator.core.policy import Policy
 from imagebuild_operator.core.reading import JSON
 from imagebuild_operator.core.times import format_time
@@ -568,9 +568,11 @@ def test_without_a_known_limit_none_is_named() -> None:
 
 def test_a_shell_killed_without_the_nodes_word_is_a_hint_only() -> None:
     world = World(log=f"{STEP_KILLED}\n").built(exit_code=255, message="", reason="Error")
-    assert (world.status["phase"], world.reason()) == (Phase.FAILED, Reason.BUILD_FAILED)
+    assert (world.status["phase"], world.reason()) == (Phase.FAILED, Reason.STEP_FAILED)
     assert "spec.resources.limits.memory" in world.status["failure"]["hint"]
-    assert hint(CHILD_KILLED) == ""
+    world = World(log=f"{CHILD_KILLED}\n").built(exit_code=137, message="", reason="Error")
+    assert (world.status["phase"], world.reason()) == (Phase.FAILED, Reason.STEP_FAILED)
+    assert "memory" not in world.status["failure"]["hint"]
 
 
 def test_a_push_that_fails_after_a_kill_that_was_survived_is_the_pushs_failure() -> None:

@@ -1,0 +1,70 @@
+"""What went wrong with the executor itself."""
+
+import re
+from typing import Final
+
+from imagebuild_operator.api.names import Reason
+from imagebuild_operator.core.causes.cause import Cause, Doc, Evidence, Explanation, Found, said
+from imagebuild_operator.core.executor_log import error_line
+
+# Go's own words (runtime/panic.go); nothing of the executor's follows them.
+_PANIC: Final = re.compile(r"^panic: (?P<what>.*)$(?:\n(?!error ).*)*\n(?:goroutine [0-9]+ \[)", re.MULTILINE)
+_PANIC_EXIT: Final = 2
+
+
+def _panic(evidence: Evidence) -> re.Match[str] | None:
+    if evidence.preparing or evidence.exit_code != _PANIC_EXIT or error_line(evidence.log).startswith("error "):
+        return None
+    return _PANIC.search(evidence.log)
+
+
+def _explain_panic(evidence: Evidence) -> Explanation:
+    found = _panic(evidence)
+    what = found["what"] if found else ""
+    return Explanation(f"The executor crashed over an error of its own: {what}", _CRASHED)
+
+
+_CRASHED: Final = "Name another version of the executor in spec.executor.image; simplify the instruction it stopped at."
+_NOT_KANIKO: Final = "The executor ended with exit code 0 but left no digest in its termination message."
+_NAME_KANIKO: Final = "Check that spec.executor.image is a kaniko executor."
+
+EXECUTOR: Final[tuple[Cause, ...]] = (
+    said(
+        "disk-full",
+        Reason.OUT_OF_STORAGE,
+        "error (?:building|pushing) image: .*no space left on device",
+        "A disk was full while the executor wrote to it:",
+        "Raise spec.resources.limits.ephemeral-storage, or give the nodes more room; put less into the image.",
+    ),
+    said(
+        "flag-unknown",
+        Reason.EXECUTOR_UNSUPPORTED,
+        r"Error: unknown flag: (?P<flag>\S+)",
+        "The executor does not know the flag {flag}.",
+        "Correct spec.executor.variant and spec.executor.version, or name an executor that has it.",
+    ),
+    Cause(
+        Reason.EXECUTOR_FAILED,
+        lambda evidence: _panic(evidence) is not None,
+        _explain_panic,
+        Doc(
+            "executor-crash",
+            Found.LOG,
+            "exit code 2, and `panic: ...` with `goroutine ...` after everything else",
+            "The executor crashed over an error of its own: {what}",
+            _CRASHED,
+        ),
+    ),
+    Cause(
+        Reason.EXECUTOR_FAILED,
+        lambda evidence: evidence.exit_code == 0,
+        lambda _: Explanation(_NOT_KANIKO, _NAME_KANIKO),
+        Doc(
+            "executor-without-digest",
+            Found.EXIT,
+            "exit code 0 without a digest as termination message",
+            _NOT_KANIKO,
+            _NAME_KANIKO,
+        ),
+    ),
+)
