@@ -26,7 +26,7 @@ from tests.cluster.faulty import FAULTY, proxy_command
 from tests.cluster.images import BUSYBOX_IMAGE
 from tests.cluster.paths import ClusterPaths
 from tests.cluster.programs import CRANE
-from tests.cluster.registry import REGISTRY, docker_config
+from tests.cluster.registry import INSECURE, REGISTRY, docker_config
 
 MARKER = "IMAGEBUILD_RECORDING"
 SECONDS = 60
@@ -119,7 +119,7 @@ class Sandbox:
             _mount("-t", "tmpfs", "-o", f"size={SHARED_MEMORY_SIZE}", "tmpfs", str(root / "dev/shm"))
             mounted.append(root / "dev/shm")
             (root / "dev/termination-log").touch()
-            names = " ".join((settings.REGISTRY_HOST, settings.FILES_HOST))
+            names = " ".join((settings.REGISTRY_HOST, settings.INSECURE_HOST))
             for name, content in (("hosts", f"{settings.NODE_ADDRESS} {names}\n"), ("resolv.conf", "")):
                 source = self.folder / name
                 source.write_text(content)
@@ -142,11 +142,12 @@ def sandbox(folder: Path) -> Iterator[Sandbox]:
     place.paths.make_empty()
     for setting in ("link set lo up", f"address add {settings.NODE_ADDRESS}/32 dev lo"):
         subprocess.run(["ip", *setting.split()], check=True)
-    names = (settings.REGISTRY_HOST, settings.FILES_HOST, settings.NODE_ADDRESS)
+    names = (settings.REGISTRY_HOST, settings.NODE_ADDRESS)
     server = Authority(place.paths.pki).issue("servers", "servers", names=names)
     registries.write_files(place.paths, server)
     place.fail()
-    commands = [REGISTRY.command(place.paths), proxy_command(place.paths, settings.FAULTY_PORT, place.faults)]
+    commands = [each.command(place.paths) for each in (REGISTRY, INSECURE)]
+    commands.append(proxy_command(place.paths, settings.FAULTY_PORT, place.faults))
     servers = []
     for number, command in enumerate(commands):
         log = (folder / f"server-{number}.log").open("wb")

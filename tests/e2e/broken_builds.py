@@ -235,6 +235,13 @@ INSTRUCTIONS = (
         r"^Correct the address in ADD",
     ),
     Broken(
+        "add-url-untrusted",
+        "add-url-untrusted",
+        lines("ADD https://insecure.imb.test:15002/v2/ /x"),
+        r"has no certificate, or one that is not trusted: .*HTTP response to HTTPS client",
+        r"spec\.registries\.caBundle",
+    ),
+    Broken(
         "add-url-unreachable",
         "add-url-unreachable",
         lines("ADD http://registry.imb.test:1/x /x", retry={"limit": 0}),

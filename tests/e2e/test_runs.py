@@ -282,6 +282,7 @@ def test_the_kubelet_ends_a_build_at_its_timeout(ground: Team) -> None:
     assert "sleeping" in status["failure"]["logTail"]
 
 
+@pytest.mark.cause("no-output")
 def test_a_silent_build_is_ended_and_its_log_is_kept(ground: Team) -> None:
     status = ground.result("silent")
     assert (status["phase"], status["failure"]["reason"], status["run"]["reason"]) == ("Failed", "NoOutput", "NoOutput")

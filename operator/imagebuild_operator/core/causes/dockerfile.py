@@ -162,7 +162,7 @@ FILES: Final[tuple[Cause, ...]] = (
         "add-url-untrusted",
         Reason.CERTIFICATE_UNKNOWN,
         rf"{_INSTRUCTION}downloading remote source file: .*(?:x509: |HTTP response to HTTPS client)",
-        "The server that ADD downloads from has a certificate that is not trusted:",
+        "The server that ADD downloads from has no certificate, or one that is not trusted:",
         "Put the certificate authority that signed it into a ConfigMap and name that in spec.registries.caBundle.",
     ),
     said(

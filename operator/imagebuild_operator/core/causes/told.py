@@ -69,17 +69,17 @@ OBSTACLES: Final[tuple[Told, ...]] = (
         "prepare has the operator's own image.",
     ),
     _waits(
+        "claim-missing",
+        r'persistentvolumeclaim "(?P<name>[^"]+)" not found',
+        "There is no PersistentVolumeClaim {name}",
+        "Create PersistentVolumeClaim {name}, or correct its name in the spec.",
+    ),
+    _waits(
         "no-node-fits",
         r"No node can take the Pod",
         "No node can take the Pod: the scheduler's words",
         "Lower spec.resources.requests, add a node, or correct nodeSelector, tolerations and affinity in "
         "spec.podTemplate.",
-    ),
-    _waits(
-        "claim-missing",
-        r'persistentvolumeclaim "(?P<name>[^"]+)" not found',
-        "There is no PersistentVolumeClaim {name}",
-        "Create PersistentVolumeClaim {name}, or correct its name in the spec.",
     ),
     _waits(
         "object-missing",
@@ -89,7 +89,7 @@ OBSTACLES: Final[tuple[Told, ...]] = (
     ),
     _waits(
         "key-missing",
-        r"(?:references non-existent (?:secret|config) key: |couldn't find key )(?P<key>\S+)",
+        r"(?:references non-existent (?:secret|config) key: |couldn't find key |has no key )(?P<key>[\w.-]*\w)",
         "The Secret or ConfigMap has no key {key}",
         "Add the key {key} to it, or correct the key in the spec; the Pod then goes on by itself.",
     ),
