@@ -89,7 +89,7 @@ class Reason(StrEnum):
     IMAGE_UNUSABLE = "ImageUnusable"
     PUSH_REJECTED = "PushRejected"
     TAG_IMMUTABLE = "TagImmutable"
-    REGISTRY_QUOTA_EXCEEDED = "RegistryQuotaExceeded"
+    REGISTRY_FULL = "RegistryFull"
     EXECUTOR_FAILED = "ExecutorFailed"
     REGISTRY_UNAVAILABLE = "RegistryUnavailable"
     RATE_LIMITED = "RateLimited"

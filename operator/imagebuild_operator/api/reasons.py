@@ -113,7 +113,7 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
         "user",
         "Give `spec.output.images` a new tag.",
     ),
-    Reason.REGISTRY_QUOTA_EXCEEDED: ReasonDoc(
+    Reason.REGISTRY_FULL: ReasonDoc(
         "The registry has no room left for the image.",
         "user or platform team",
         "Delete images there or have the quota raised, then set `imagebuild.dev/requestedAt`.",

@@ -44,7 +44,7 @@ CLASSES: Final[Mapping[Reason, FailureClass]] = {
     Reason.IMAGE_UNUSABLE: FailureClass.THEIRS,
     Reason.PUSH_REJECTED: FailureClass.THEIRS,
     Reason.TAG_IMMUTABLE: FailureClass.THEIRS,
-    Reason.REGISTRY_QUOTA_EXCEEDED: FailureClass.THEIRS,
+    Reason.REGISTRY_FULL: FailureClass.THEIRS,
     Reason.EXECUTOR_FAILED: FailureClass.THEIRS,
     Reason.OUT_OF_STORAGE: FailureClass.THEIRS,
     Reason.TIMEOUT: FailureClass.THEIRS,

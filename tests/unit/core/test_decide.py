@@ -54,9 +54,9 @@ def test_deciding_again_changes_nothing() -> None:
     ("result", "reason"),
     [
         ({"exit_code": 1, "message": DIGEST, "reason": "Error"}, Reason.BUILD_FAILED),
-        ({"exit_code": 0, "message": ""}, Reason.BUILD_FAILED),
-        ({"exit_code": 0, "message": "sha256:short"}, Reason.BUILD_FAILED),
-        ({"exit_code": 0, "message": DIGEST + "\n"}, Reason.BUILD_FAILED),
+        ({"exit_code": 0, "message": ""}, Reason.EXECUTOR_FAILED),
+        ({"exit_code": 0, "message": "sha256:short"}, Reason.EXECUTOR_FAILED),
+        ({"exit_code": 0, "message": DIGEST + "\n"}, Reason.EXECUTOR_FAILED),
         ({"exit_code": 137, "message": "", "reason": "OOMKilled"}, Reason.OUT_OF_MEMORY),
         ({"exit_code": 2, "message": "", "reason": "Error", "pod_reason": "DeadlineExceeded"}, Reason.TIMEOUT),
         ({"exit_code": 2, "message": "", "reason": "Error", "pod_reason": "Evicted"}, Reason.OUT_OF_STORAGE),

@@ -114,7 +114,7 @@ PUSHES: Final[tuple[Cause, ...]] = (
     ),
     said(
         "registry-quota",
-        Reason.REGISTRY_QUOTA_EXCEEDED,
+        Reason.REGISTRY_FULL,
         rf"{_ANSWER}.*(?:upper limit|quota|insufficient storage)",
         "{host} has no room left for the image:",
         "Delete images of the project there, or have its quota raised.",
