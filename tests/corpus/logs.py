@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from imagebuild_operator.core.executor_log import without_usage
-from tests.e2e import broken_builds, broken_registries
+from tests.e2e import broken_dockerfiles, broken_registries, broken_steps
 from tests.e2e.broken_builds import Broken
 
 FOLDER: Final = Path(__file__).parent
@@ -44,10 +44,10 @@ class Recorded:
 def cases() -> tuple[Broken, ...]:
     """Every build that is recorded."""
     return (
-        *broken_builds.DOCKERFILES,
-        *broken_builds.INSTRUCTIONS,
-        *broken_builds.STEPS,
-        *broken_builds.EXECUTORS,
+        *broken_dockerfiles.DOCKERFILES,
+        *broken_dockerfiles.INSTRUCTIONS,
+        *broken_steps.STEPS,
+        *broken_steps.EXECUTORS,
         *broken_registries.REGISTRIES,
         *broken_registries.ANSWERS,
     )

@@ -1,6 +1,6 @@
 """Write the corpus: `python -m tests.corpus.record`, as root, with the names of builds or none for all.
 
-Each build of `tests.e2e.broken_builds` and its sister runs once with each executor; the log lands in
+Each build of `tests.corpus.logs.cases` runs once with each executor; the log lands in
 `tests/corpus/<executor>/<build>.log`, its exit code in the first line.
 """
 
