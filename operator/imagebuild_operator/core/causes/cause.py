@@ -127,7 +127,7 @@ def said(
 
     def found(evidence: Evidence) -> re.Match[str] | None:
         line = evidence.said
-        if evidence.preparing or exit_code not in (None, evidence.exit_code) or step != ended_by_step(line):
+        if exit_code not in (None, evidence.exit_code) or step != ended_by_step(line):
             return None
         return pattern.match(line)
 

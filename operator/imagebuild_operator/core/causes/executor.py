@@ -5,17 +5,14 @@ from typing import Final
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.core.causes.cause import Cause, Doc, Evidence, Explanation, Found, said
-from imagebuild_operator.core.executor_log import error_line
 
-# Go's own words (runtime/panic.go); nothing of the executor's follows them.
+# Go's own words (runtime/panic.go). A step that prints them has its own row, before this one.
 _PANIC: Final = re.compile(r"^panic: (?P<what>.*)$(?:\n(?!error ).*)*\n(?:goroutine [0-9]+ \[)", re.MULTILINE)
 _PANIC_EXIT: Final = 2
 
 
 def _panic(evidence: Evidence) -> re.Match[str] | None:
-    if evidence.preparing or evidence.exit_code != _PANIC_EXIT or error_line(evidence.log).startswith("error "):
-        return None
-    return _PANIC.search(evidence.log)
+    return _PANIC.search(evidence.log) if evidence.exit_code == _PANIC_EXIT else None
 
 
 def _explain_panic(evidence: Evidence) -> Explanation:

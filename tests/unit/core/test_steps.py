@@ -1,0 +1,63 @@
+"""What a RUN step prints, or is called, is no verdict: the executor's last words alone are, and the exit code."""
+
+import pytest
+
+from imagebuild_operator.core.failures import Evidence, find
+from tests.unit.core.pod_documents import pod, terminated
+
+OWN = "error building image: error building stage: failed to execute command: "
+ENDED = f"{OWN}waiting for process to exit: exit status"
+PANIC = "panic: out of luck\n\ngoroutine 1 [running]:\nmain.main()\n"
+
+
+def evidence(log: str, exit_code: int = 1) -> Evidence:
+    return Evidence(pod(build=terminated(exit_code)), log)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "user nobody is not a uid and does not exist on the system",
+        "a: no space left on device",
+        "downloading remote source file: invalid response status 404",
+    ],
+)
+def test_the_name_of_a_program_that_cannot_start_does_not_count(program: str) -> None:
+    log = f'{OWN}starting command: exec: "{program}": executable file not found in $PATH\n'
+    assert find(evidence(log)).doc.name == "shell-missing"
+
+
+@pytest.mark.parametrize(
+    ("log", "exit_code", "name"),
+    [
+        (f"{PANIC}{ENDED} 2\n", 2, "step-failed"),
+        (f"{PANIC}error building image: something new\n", 1, "unknown"),
+        (PANIC, 2, "executor-crash"),
+    ],
+)
+def test_a_panic_is_the_executors_only_when_it_ends_with_it(log: str, exit_code: int, name: str) -> None:
+    assert find(evidence(log, exit_code)).doc.name == name
+
+
+@pytest.mark.parametrize(
+    ("output", "hint"),
+    [
+        ("tar: write error: No space left on device", "Raise spec.resources.limits.ephemeral-storage."),
+        ("JavaScript heap out of memory", "Raise spec.resources.limits.memory."),
+        ("curl: (60) SSL certificate problem: unable to get local issuer", "Install the certificate authority"),
+        ("curl: (6) Could not resolve host: files.example.com", "Check DNS, network policies and the proxy."),
+        ("nothing in particular", ""),
+    ],
+)
+def test_the_last_steps_output_gives_a_second_hint(output: str, hint: str) -> None:
+    log = f'level=info msg="Running: [/bin/sh -c make]"\n{output}\n{ENDED} 1\n'
+    found = find(evidence(log))
+    told = found.explain(evidence(log)).hint
+    assert found.doc.name == "step-failed"
+    assert ("The step's output says" in told) == bool(hint)
+    assert hint in told
+
+
+def test_what_an_earlier_step_printed_gives_none() -> None:
+    log = f"Running: [/bin/sh -c a]\nNo space left on device\nRunning: [/bin/sh -c b]\nno\n{ENDED} 1\n"
+    assert "output says" not in find(evidence(log)).explain(evidence(log)).hint
