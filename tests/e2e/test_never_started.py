@@ -161,10 +161,21 @@ def teams(cluster: ClusterHandle, operator: None) -> Iterator[dict[str, Team]]:
         for document in case.objects:
             metadata = {**document["metadata"], "namespace": team.namespace}
             team.apply({**document, "metadata": metadata})
+            if document["kind"] == "ResourceQuota":
+                await_count(team)
     yield places
     for team in {id(team): team for team in places.values()}.values():
         team.delete()
     cluster.kubectl("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", POLICY)
+
+
+def await_count(team: Team) -> None:
+    """Until what the quota counts is counted, the API server has other words for its refusal."""
+
+    def counted() -> bool:
+        return "hard" in team.cluster.get("resourcequota", "tight", "-n", team.namespace).get("status", {})
+
+    team.until(counted, "count of the quota", SECONDS)
 
 
 @pytest.fixture(scope="module")
