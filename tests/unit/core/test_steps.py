@@ -39,6 +39,24 @@ def test_a_panic_is_the_executors_only_when_it_ends_with_it(log: str, exit_code:
     assert find(evidence(log, exit_code)).doc.name == name
 
 
+@pytest.mark.parametrize("end", ["", "\n", '\nUse "executor [command] --help"\n'])
+def test_the_executors_own_usage_printed_by_a_step_does_not_hide_how_the_step_ended(end: str) -> None:
+    quoted = f"Error: unknown flag: --x\nUsage:\n  executor [flags]{end}"
+    assert find(evidence(f"{quoted}\n{ENDED} 9\n", 9)).doc.name == "step-failed"
+    assert find(evidence(f"{quoted}\nerror pushing image: something new\n")).doc.name == "unknown"
+
+
+@pytest.mark.parametrize(("length", "name"), [(1000, "tag-immutable"), (5000, "push-refused")])
+def test_what_stands_far_behind_in_a_long_line_does_not_count(length: int, name: str) -> None:
+    """The patterns take the square of what they look through."""
+    line = f"error pushing image: PUT https://registry.example.com/v2/a/manifests/1: {'GET https://a/b: ' * 4000}"
+    assert find(evidence(f"{line[:length]} immutable")).doc.name == name
+
+
+def test_a_log_full_of_panics_is_none() -> None:
+    assert find(evidence("panic: again\n" * 80_000, 2)).doc.name == "unknown"
+
+
 @pytest.mark.parametrize(
     ("output", "hint"),
     [

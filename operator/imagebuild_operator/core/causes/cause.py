@@ -129,7 +129,7 @@ def said(
         line = evidence.said
         if exit_code not in (None, evidence.exit_code) or step != ended_by_step(line):
             return None
-        return pattern.match(line)
+        return pattern.match(line[:_READ])
 
     def explain(evidence: Evidence) -> Explanation:
         match = found(evidence)
@@ -146,6 +146,8 @@ def ended_by_step(line: str) -> bool:
     return _STEP.match(line) is not None
 
 
+# The executor's words may be what a registry or a step wrote, in any length, and the patterns take its square.
+_READ = 4096
 _STEP = re.compile(
     r"error building image: error building stage: failed to execute command: (?:waiting for process to exit|"
     r"starting command): "

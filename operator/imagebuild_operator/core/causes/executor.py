@@ -7,18 +7,26 @@ from imagebuild_operator.api.names import Reason
 from imagebuild_operator.core.causes.cause import Cause, Doc, Evidence, Explanation, Found, said
 
 # Go's own words (runtime/panic.go). A step that prints them has its own row, before this one.
-_PANIC: Final = re.compile(r"^panic: (?P<what>.*)$(?:\n(?!error ).*)*\n(?:goroutine [0-9]+ \[)", re.MULTILINE)
+_PANIC: Final = "panic: "
+_STACK: Final = re.compile(r"goroutine [0-9]+ \[")
 _PANIC_EXIT: Final = 2
 
 
-def _panic(evidence: Evidence) -> re.Match[str] | None:
-    return _PANIC.search(evidence.log) if evidence.exit_code == _PANIC_EXIT else None
+def _panic(evidence: Evidence) -> str | None:
+    """What it panicked over; a step's words are not followed by a stack, or by words of the executor's before it."""
+    what: str | None = None
+    for line in evidence.log.splitlines() if evidence.exit_code == _PANIC_EXIT else ():
+        if line.startswith("error "):
+            what = None
+        elif what is None and line.startswith(_PANIC):
+            what = line.removeprefix(_PANIC)
+        elif what is not None and _STACK.match(line):
+            return what
+    return None
 
 
 def _explain_panic(evidence: Evidence) -> Explanation:
-    found = _panic(evidence)
-    what = found["what"] if found else ""
-    return Explanation(f"The executor crashed over an error of its own: {what}", _CRASHED)
+    return Explanation(f"The executor crashed over an error of its own: {_panic(evidence) or ''}", _CRASHED)
 
 
 _CRASHED: Final = "Name another version of the executor in spec.executor.image; simplify the instruction it stopped at."
