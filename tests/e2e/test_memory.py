@@ -67,6 +67,7 @@ def warnings(team: Team, name: str, reason: str) -> list[str]:
 # --- who was killed ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.cause("memory-limit")
 @pytest.mark.parametrize(
     ("name", "end", "message"),
     [
@@ -133,6 +134,7 @@ def test_the_limit_is_raised_no_further_than_it_may(team: Team) -> None:
     assert status["memory"] == {"limit": "100Mi"}
 
 
+@pytest.mark.cause("no-output")
 def test_silence_counts_as_memory_once(team: Team) -> None:
     status = team.result("silent")
     assert (status["phase"], status["failure"]["reason"]) == ("Failed", "NoOutput")
@@ -161,6 +163,7 @@ def confined(team: Team, kind: str) -> JSON:
     return {"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": specs[kind]}
 
 
+@pytest.mark.cause("memory-not-allowed")
 @pytest.mark.parametrize("kind", ["LimitRange", "ResourceQuota"])
 def test_a_namespace_that_allows_no_larger_pod_is_told_of(cluster: ClusterHandle, operator: None, kind: str) -> None:
     space = Team.create(cluster, f"confined {kind}")

@@ -25,6 +25,7 @@ class Obstacle:
     Attributes:
         spec: of the build, beside what all have.
         words: of the cluster, which have to be passed on.
+        hint: how what to do about it begins.
         forbidden: whether the API server refuses the Pod, so that there never is one.
         space: which of the namespaces it is in.
     """
@@ -32,6 +33,7 @@ class Obstacle:
     name: str
     spec: JSON
     words: str
+    hint: str
     forbidden: bool = False
     space: str = "open"
 
@@ -40,25 +42,62 @@ class Obstacle:
 
 
 OBSTACLES = (
-    Obstacle("no-image", {"executor": {}}, "cannot be pulled: "),
-    Obstacle("no-such-node", {"podTemplate": {"nodeSelector": {"disk": "none"}}}, "didn't match Pod's node affinity"),
+    Obstacle("no-image", {"executor": {}}, "cannot be pulled: ", "Correct spec.executor.image"),
+    Obstacle(
+        "no-such-node",
+        {"podTemplate": {"nodeSelector": {"disk": "none"}}},
+        "didn't match Pod's node affinity",
+        "Lower spec.resources.requests, add a node, or correct nodeSelector",
+    ),
     Obstacle(
         "no-room",
         {"resources": {"requests": {"memory": "900Gi"}, "limits": {"memory": "900Gi"}}},
         "Insufficient memory",
+        "Lower spec.resources.requests",
     ),
-    Obstacle("no-claim", {"source": {"persistentVolumeClaim": {"claimName": "none"}}}, '"none" not found'),
-    Obstacle("no-config-map", {"source": {"configMap": {"name": "nothing"}}}, 'configmap "nothing" not found'),
-    Obstacle("no-folder", {"source": {"persistentVolumeClaim": {"claimName": "broken"}}}, "hostPath type check failed"),
+    Obstacle(
+        "no-claim",
+        {"source": {"persistentVolumeClaim": {"claimName": "none"}}},
+        '"none" not found',
+        "Create PersistentVolumeClaim none",
+    ),
+    Obstacle(
+        "no-config-map",
+        {"source": {"configMap": {"name": "nothing"}}},
+        'configmap "nothing" not found',
+        "Create the configmap nothing",
+    ),
+    Obstacle(
+        "no-folder",
+        {"source": {"persistentVolumeClaim": {"claimName": "broken"}}},
+        "hostPath type check failed",
+        "Create or correct what the message names",
+    ),
     Obstacle(
         "no-service-account",
         {"podTemplate": {"serviceAccountName": "nobody"}},
         'serviceaccount "nobody" not found',
+        "Create ServiceAccount nobody",
         forbidden=True,
     ),
-    Obstacle("policy", {"podTemplate": {"labels": POLICY_LABEL}}, POLICY_WORDS, forbidden=True),
-    Obstacle("quota", {}, "exceeded quota: no-pods", forbidden=True, space="quota"),
-    Obstacle("pod-security", {}, 'violates PodSecurity "restricted', forbidden=True, space="restricted"),
+    Obstacle(
+        "policy",
+        {"podTemplate": {"labels": POLICY_LABEL}},
+        POLICY_WORDS,
+        f"Have {POLICY} let build Pods",
+        forbidden=True,
+    ),
+    Obstacle(
+        "quota", {}, "exceeded quota: no-pods", "Free room in ResourceQuota no-pods", forbidden=True, space="quota"
+    ),
+    Obstacle(
+        "pod-security",
+        {},
+        'violates PodSecurity "restricted',
+        "Label the namespace",
+        forbidden=True,
+        space="restricted",
+    ),
 )
 
 
@@ -193,7 +232,7 @@ class TestObstacles:
         failure = status["failure"]
         assert failure["reason"] == "StartTimeout"
         assert obstacle.words in failure["message"]
-        assert "Create or correct what the message names" in failure["hint"]
+        assert failure["hint"].startswith(obstacle.hint)
         messages = {each["type"]: each["message"] for each in status["conditions"]}
         assert messages["Stalled"] == f"{failure['message']} {failure['hint']}"
         assert messages["Ready"].endswith(failure["hint"])

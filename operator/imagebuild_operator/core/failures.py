@@ -127,7 +127,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
             "timeout",
             "the reason DeadlineExceeded",
             "The build did not end within spec.timeout, or the source was still being fetched",
-            "Raise spec.timeout, or fetch less.",
+            "Raise spec.timeout, or fetch less; after a long silence at its end, raise spec.resources.limits.memory.",
         ),
     ),
     _of_pod(

@@ -147,6 +147,17 @@ OTHERS: Final[tuple[Told, ...]] = (
         ),
     ),
     Told(
+        Reason.MEMORY_NOT_ALLOWED,
+        Doc(
+            "memory-not-allowed",
+            Found.API,
+            "exceeded quota, or a LimitRange's bound, for the memory of an attempt that has more than the one before",
+            "The build ran out of memory, and the namespace takes no Pod with {memory}",
+            "Have the ResourceQuota or LimitRange that the message names raised, then set the annotation "
+            "imagebuild.dev/requestedAt; or set spec.retry.memoryLimit to what it allows.",
+        ),
+    ),
+    Told(
         Reason.NO_OUTPUT,
         Doc(
             "no-output",
