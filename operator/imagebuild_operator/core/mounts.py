@@ -17,6 +17,9 @@ _MISSING_KEY: Final = re.compile(
     r'volume "([^"]+)" ?: .*?references non-existent (secret|config) key: ([-._a-zA-Z0-9]+)', re.DOTALL
 )
 _KINDS: Final = {"secret": "Secret", "config": "ConfigMap"}
+# The kubelet says so in a few hundred characters. Whoever may write Events can write more, and the search takes the
+# square of their number.
+_SEARCHED: Final = 4096
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def with_object(said: str, objects: Sequence[MountedObject], logins: Sequence[Mo
         objects: of the Pod.
         logins: those among them that are of one of the types for registries, which have keys of their own.
     """
-    found = _MISSING_KEY.search(said)
+    found = _MISSING_KEY.search(said[:_SEARCHED])
     if found is None:
         return said
     volume, kind, key = found[1], _KINDS[found[2]], found[3]
