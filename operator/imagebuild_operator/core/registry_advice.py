@@ -29,6 +29,10 @@ _IDENTITY: Final = (
     "Give that ServiceAccount (spec.podTemplate.serviceAccountName) the vendor's workload identity, with the right to "
     f"do this; {_AGAIN}"
 )
+_IDENTITY_OR_LOGIN: Final = (
+    "Give the ServiceAccount the vendor's workload identity, or a Secret a login for this very host, with the right to "
+    f"do this; {_AGAIN}"
+)
 _DOCKER_HUB: Final = re.compile(r"https://(?:index|registry-1|auth)\.docker\.io/")
 # Which hosts the executor's helpers log in to (go-containerregistry, pkg/v1/google/keychain.go; amazon-ecr-credential-
 # helper, ecr-login/api/client.go; docker-credential-acr-env, pkg/credhelper/helper.go).
@@ -38,6 +42,8 @@ _HOSTS: Final[Mapping[str, re.Pattern[str]]] = {
     "acr": re.compile(r".*\.azurecr\.(?:io|cn|de|us)"),
 }
 _OTHER_NAME: Final = re.compile(r"x509: (?:certificate is (?:not )?valid for|cannot validate certificate for) ")
+# Go reads the names that a certificate is for from nowhere else since 1.15.
+_NO_SAN: Final = re.compile(r"x509: certificate relies on legacy Common Name field")
 _WRONG_TIME: Final = re.compile(r"x509: certificate has expired or is not yet valid")
 _HOST: Final = re.compile(r"https?://([^/?]+)")
 _IMAGE: Final = re.compile(r"https?://(?:index\.(?=docker\.io/))?([^/]+)/v2/(\S+)/manifests/(sha256:)?(\S+)")
@@ -52,21 +58,38 @@ def refusal(line: str, pod: PodView) -> Advice:
         return f"The registry refused access without a Secret: {line}", _HUB if _DOCKER_HUB.search(line) else _NO_LOGIN
     more = f" and {len(secrets) - _SECRETS_TOLD} more" if len(secrets) > _SECRETS_TOLD else ""
     told = ", ".join(name[:_NAME_TOLD] for name in secrets[:_SECRETS_TOLD]) + more
+    if vendor := _vendor(line, pod):
+        # Which of the two it was depends on the Secrets' hosts, and nobody can look into them.
+        return (
+            f"The registry refused the login of Secret {told}, or {_identity(vendor, pod)}: {line}",
+            _IDENTITY_OR_LOGIN,
+        )
     return f"The registry refused the login of Secret {told}: {line}", _HUB if _DOCKER_HUB.search(line) else _LOGIN
 
 
 def _refused_identity(line: str, pod: PodView) -> Advice:
+    if vendor := _vendor(line, pod):
+        return f"The registry refused {_identity(vendor, pod)}: {line}", _IDENTITY
     host, _ = _asked(line)
-    vendors = [vendor for vendor in _HOSTS if vendor in pod.cloud.split(",")]
-    vendor = next((each for each in vendors if _HOSTS[each].fullmatch(host.partition(":")[0])), None)
-    if vendor is None:
-        return (
-            f"The registry refused access without a Secret: {line}",
-            f"spec.registries.cloud ({', '.join(vendors)}) logs in to that vendor's registries alone, and {host[:63]} "
-            f"is none of them. {_NO_LOGIN}",
-        )
-    account = pod.service_account[:_NAME_TOLD] or "default"
-    return f"The registry refused ServiceAccount {account} (spec.registries.cloud: {vendor}): {line}", _IDENTITY
+    return (
+        f"The registry refused access without a Secret: {line}",
+        f"spec.registries.cloud ({', '.join(_vendors(pod))}) logs in to that vendor's registries alone, and "
+        f"{host[:_NAME_TOLD]} is none of them. {_NO_LOGIN}",
+    )
+
+
+def _vendors(pod: PodView) -> list[str]:
+    return [vendor for vendor in _HOSTS if vendor in pod.cloud.split(",")]
+
+
+def _vendor(line: str, pod: PodView) -> str | None:
+    """Whose helper would log in to the registry that was asked; None if none of those that are on does."""
+    host = _asked(line)[0].partition(":")[0]
+    return next((each for each in _vendors(pod) if _HOSTS[each].fullmatch(host)), None)
+
+
+def _identity(vendor: str, pod: PodView) -> str:
+    return f"ServiceAccount {pod.service_account[:_NAME_TOLD] or 'default'} (spec.registries.cloud: {vendor})"
 
 
 def untrusted(line: str, pod: PodView) -> Advice:
@@ -75,6 +98,9 @@ def untrusted(line: str, pod: PodView) -> Advice:
     if _OTHER_NAME.search(said):
         hint = "Name the registry by a host that its certificate is for, or have this one added to the certificate."
         return f"The certificate of {host} is for another host name: {said}", hint
+    if _NO_SAN.search(said):
+        hint = f"Have it issued anew with its host among the names in subjectAltName; {_AGAIN}"
+        return f"The certificate of {host} names its host in the Common Name alone: {said}", hint
     if _WRONG_TIME.search(said):
         return f"The certificate of {host} has expired, or is not valid yet: {said}", f"Have it renewed; {_AGAIN}"
     bundle = pod.ca_bundle

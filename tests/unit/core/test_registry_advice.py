@@ -93,9 +93,15 @@ def test_a_vendor_that_is_not_named_does_not_count() -> None:
     assert "cloud" not in refusal(denied("eu.gcr.io"), pod())[1]
 
 
-def test_a_secret_goes_before_the_identity() -> None:
+def test_where_both_a_secret_and_the_identity_may_have_been_used_both_are_told() -> None:
     both = pod({"cloud": ["google"], "secretRefs": [{"name": "push"}]})
-    assert refusal(denied("gcr.io"), both)[0].startswith("The registry refused the login of Secret push: ")
+    message, hint = refusal(denied("gcr.io"), both)
+    told = "Secret push, or ServiceAccount default (spec.registries.cloud: google): "
+    assert message.startswith(f"The registry refused the login of {told}")
+    assert "workload identity, or a Secret a login" in hint
+    message, hint = refusal(denied("registry.example.com"), both)
+    assert message.startswith("The registry refused the login of Secret push: ")
+    assert "identity" not in hint
 
 
 # Certificates
@@ -142,6 +148,16 @@ def test_a_bundle_does_not_help_against_a_wrong_name_or_time(word: str, what: st
         assert message.startswith(f"The certificate of {what}")
         assert advice in hint
         assert "company-ca" not in message + hint
+
+
+def test_a_certificate_of_the_old_form_has_to_be_issued_anew() -> None:
+    """Go's words, crypto/x509/verify.go."""
+    unsigned = lines(UNTRUSTED)[0].partition("x509: ")[0]
+    line = f"{unsigned}x509: certificate relies on legacy Common Name field, use SANs instead"
+    message, hint = untrusted(line, pod({"caBundle": CONFIG_MAP}))
+    assert "names its host in the Common Name alone: Get " in message
+    assert "subjectAltName" in hint
+    assert "company-ca" not in message + hint
 
 
 @pytest.mark.parametrize("line", lines(WITHOUT_TLS))
