@@ -48,7 +48,8 @@ class Build:
         assert short != known
         path = f"{program('kubectl').parent}:{os.environ['PATH']}"
         return subprocess.run(
-            ["bash", "-c", short],
+            # Not bash: what is pasted into a script mostly runs with the system's own shell.
+            ["sh", "-c", short],
             # kubectl keeps a cache in the home folder.
             env={"PATH": path, "HOME": str(self.kubeconfig.parent), "KUBECONFIG": str(self.kubeconfig)},
             capture_output=True,
