@@ -38,7 +38,8 @@ _NOT_THERE: Final = re.compile(
     r"(?:unexpected|unsupported) status code 404\b|(?:MANIFEST_UNKNOWN|NAME_UNKNOWN|NOT_FOUND)\b"
 )
 _VERSION_CHECK: Final = re.compile(r"https?://[^/]+/v2/?$")
-_UPLOAD: Final = re.compile(r"https?://[^/]+/v2/\S+/blobs/uploads/?$")
+# A layer that another repository of the registry may have is asked for behind a question mark.
+_UPLOAD: Final = re.compile(r"https?://[^/]+/v2/[^\s?]+/blobs/uploads/?(?:\?.*)?$")
 _MANIFEST: Final = re.compile(r"https?://[^/]+/v2/\S+/manifests/[^/]+$")
 _NO_MIRROR: Final = re.compile(r"error building image: image not found on any configured mapped registries for \S+$")
 _NO_ANSWER: Final = re.compile(

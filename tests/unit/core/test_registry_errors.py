@@ -250,6 +250,13 @@ def test_a_registry_that_is_not_there(line: str) -> None:
     )
 
 
+def test_a_repository_is_missing_as_well_where_a_layer_was_to_be_mounted() -> None:
+    """With the check of the push left out, this is the first request to it (go-containerregistry, remote/write.go)."""
+    line = lines(NO_REGISTRY)[-1]
+    assert found(line.replace("/uploads/:", "/uploads/?from=base%2Fdebian&mount=sha256%3A14c53b:")) == {"no_repository"}
+    assert found(line.replace("/uploads/:", "/uploads/1?_state=REDACTED:")) == set()
+
+
 @pytest.mark.parametrize("line", lines(NO_IMAGE))
 def test_an_image_that_is_not_there(line: str) -> None:
     assert found(line) == {"no_image"}
