@@ -24,6 +24,8 @@ _NOISE: Final = re.compile(
 )
 
 _PREFIX: Final = re.compile(r"^(fatal|error): ", re.IGNORECASE)
+# Characters of a line that are told at most; a message holds fewer.
+_TOLD: Final = 4096
 
 
 def _login_required(remote: Remote, line: str) -> Words:
@@ -162,7 +164,8 @@ def last_line(error: GitError) -> str:
     telling = [[line for line in lines if not _NOISE.match(line)] for lines in both]
     choices = (*map(_errors, telling), *telling, *map(_errors, both), *both)
     line = next((lines[-1] for lines in choices if lines), "")
-    line = " ".join(error.masked(_PREFIX.sub("", line)).split())
+    # A server may write a line of any length, and the expressions below take its square.
+    line = " ".join(error.masked(_PREFIX.sub("", line)).split())[:_TOLD]
     line = re.sub(r"^unable to access '[^']*': ", "", line)
     # Logins and signatures travel in these parts of an address.
     return re.sub(r"(https?://)[^/@\s']*@", r"\1", re.sub(r"(https?://[^\s?']*)\?[^\s']*", r"\1", line))

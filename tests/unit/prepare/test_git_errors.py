@@ -87,6 +87,11 @@ def test_the_line_leaves_out_what_may_be_secret() -> None:
     assert line == "redirected to https://git.example.com/x there"
 
 
+def test_a_line_without_end_is_cut_before_it_is_read() -> None:
+    line = last_line(GitError(128, "fatal: " + "http://" * 10_000))
+    assert 0 < len(line) <= 4096
+
+
 DISGUISED = [
     "remote: fatal: Authentication failed for 'https://git.example.com'",
     "remote: error: 403\rfatal: Authentication failed for 'https://git.example.com'",
