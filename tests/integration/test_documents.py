@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 import yaml
 
+from tests.chart.test_examples import VARIABLES
 from tests.cluster.errors import ClusterError
 from tests.cluster.handle import ApiHandle
 from tests.cluster.settings import CHECKOUT
@@ -24,16 +25,7 @@ BLOCK: Final = re.compile(r"^```ya?ml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What a shell hands to kubectl.
 HEREDOC: Final = re.compile(r"apply -f - <<'?(\w+)'?\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
 # What people put in themselves, or their pipeline does.
-VALUES: Final = {
-    "CI_COMMIT_REF_SLUG": "feature-cart",
-    "CI_COMMIT_SHA": "c" * 40,
-    "CI_JOB_ID": "170",
-    "CI_PIPELINE_ID": "17",
-    "CI_PROJECT_URL": "https://gitlab.example.com/shop/web",
-    "CI_REGISTRY_IMAGE": "registry.gitlab.example.com/shop/web",
-    "IMAGE_TAG": "latest",
-    "REGISTRY": "registry.example.com",
-}
+VALUES: Final = {**VARIABLES, "REGISTRY": "registry.example.com"}
 GITLAB: Final = "docs/how-to/from-gitlab-kaniko.md"
 # YAML that this API server has no kind for, by file and kind (or the first key of what has no kind), with the reason.
 NOT_APPLIED: Final = {
