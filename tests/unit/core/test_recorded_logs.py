@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from imagebuild_operator.api.v1alpha1 import Failure
+from imagebuild_operator.core.executor_log import plain
+from imagebuild_operator.core.failures import Evidence, find
 from imagebuild_operator.core.outcome import judge
 from imagebuild_operator.pod.dockerfile import instructions
 from imagebuild_operator.pod.outline import encode, marks_of
@@ -18,6 +20,17 @@ from tests.unit.core.pod_documents import pod, terminated
 LOGS = Path(__file__).parent / "executor_logs"
 HOST = "registry.example.com"
 RECORDED = sorted(LOGS.glob("*/*.log"))
+# Of those that are not about the exit code of a step.
+CAUSES = {
+    "missing-base": "image-missing",
+    "missing-base-of-an-argument": "image-missing",
+    "missing-file": "source-file-missing",
+    "missing-file-first": "source-file-missing",
+    "missing-file-of-a-cached-build": "source-file-missing",
+    "no-such-program": "shell-missing",
+    "unknown-instruction": "dockerfile-syntax",
+    "unknown-user": "user-unknown",
+}
 CASES = {case.name: case for case in PLACES}
 
 
@@ -51,6 +64,10 @@ class TestRecordedLogs:
         ended = judge(pod(build=terminated(case.exit_code)), log.read_text(), named(case.dockerfile))
         assert isinstance(ended, Failure)
         assert (ended.instruction, ended.line) == (expected(case), case.line)
+
+    def test_its_cause_is_known(self, log: Path) -> None:
+        evidence = Evidence(pod(build=terminated(CASES[log.stem].exit_code)), plain(log.read_text()))
+        assert find(evidence).doc.name == CAUSES.get(log.stem, "step-failed")
 
     def test_with_its_outline_there_is_no_other_place(self, log: Path) -> None:
         case = CASES[log.stem]

@@ -9,7 +9,8 @@ _BUILDING: Final = "error building image: "
 _PARSING: Final = f"{_BUILDING}parsing dockerfile: "
 _STAGE: Final = f"{_BUILDING}error building stage: "
 _INSTRUCTION: Final = f"{_STAGE}failed to execute command: "
-_FILES: Final = f"{_STAGE}failed to get files used from context: "
+# With a cache, it asks for them before the first instruction runs (kaniko, pkg/executor/build.go).
+_FILES: Final = f"{_STAGE}(?:failed to optimize instructions: )?failed to get files used from context: "
 # Of COPY and ADD, as the executor wraps the error of the system call.
 _PLACING: Final = rf"{_INSTRUCTION}(?:[a-z ]+: )+(?:open|lstat|mkdir|unlinkat|symlink|write) "
 
