@@ -2,7 +2,8 @@
 
 import pytest
 
-from imagebuild_operator.core.failures import Evidence, find
+from imagebuild_operator.api.names import Reason
+from imagebuild_operator.core.failures import Evidence, explain, find
 from tests.unit.core.pod_documents import pod, terminated
 
 OWN = "error building image: error building stage: failed to execute command: "
@@ -32,11 +33,26 @@ def test_the_name_of_a_program_that_cannot_start_does_not_count(program: str) ->
     [
         (f"{PANIC}{ENDED} 2\n", 2, "step-failed"),
         (f"{PANIC}error building image: something new\n", 1, "unknown"),
+        (f"{PANIC}error building image: something new\n", 2, "unknown"),
+        (f"error building image: something new\n{PANIC}", 2, "executor-crash"),
         (PANIC, 2, "executor-crash"),
     ],
 )
 def test_a_panic_is_the_executors_only_when_it_ends_with_it(log: str, exit_code: int, name: str) -> None:
     assert find(evidence(log, exit_code)).doc.name == name
+
+
+def test_what_comes_through_the_other_pipe_after_the_step_had_ended_does_not_count() -> None:
+    denied = "error building image: GET https://registry.example.com/v2/a/manifests/1: UNAUTHORIZED: who are you"
+    assert find(evidence(f"{ENDED} 1\n{denied}\n")).doc.name == "step-failed"
+
+
+def test_a_step_that_was_killed_at_the_limit_is_told_apart_from_the_executor() -> None:
+    killed = pod(build=terminated(255, reason="OOMKilled"))
+    log = f"{OWN}waiting for process to exit: signal: killed\n"
+    reason, told = explain(Evidence(killed, log))
+    assert reason is Reason.OUT_OF_MEMORY
+    assert told.message.startswith("A process of a RUN step was killed")
 
 
 @pytest.mark.parametrize("end", ["", "\n", '\nUse "executor [command] --help"\n'])

@@ -13,16 +13,16 @@ _PANIC_EXIT: Final = 2
 
 
 def _panic(evidence: Evidence) -> str | None:
-    """What it panicked over; a step's words are not followed by a stack, or by words of the executor's before it."""
-    what: str | None = None
+    """What it panicked over, if a stack follows and nothing that it says when it ends by itself."""
+    what = found = None
     for line in evidence.log.splitlines() if evidence.exit_code == _PANIC_EXIT else ():
         if line.startswith("error "):
-            what = None
+            what = found = None
         elif what is None and line.startswith(_PANIC):
             what = line.removeprefix(_PANIC)
-        elif what is not None and _STACK.match(line):
-            return what
-    return None
+        elif _STACK.match(line):
+            found = what
+    return found
 
 
 def _explain_panic(evidence: Evidence) -> Explanation:
