@@ -67,7 +67,7 @@ def test_the_command_of_the_queue_makes_builds_of_one_group() -> None:
     command = next(line for line in text.splitlines() if "sed " in line).removeprefix("#").partition("|")[0]
     made = []
     for pipeline in ("17", "18"):
-        environment = {**os.environ, "CI_PIPELINE_ID": pipeline, "CI_COMMIT": "c" * 40}
+        environment = {**os.environ, "CI_PIPELINE_ID": pipeline, "CI_COMMIT_SHA": "c" * 40}
         done = subprocess.run(["sh", "-c", command], cwd=EXAMPLES, env=environment, capture_output=True, check=True)
         made.append(yaml.safe_load(done.stdout))
     assert [build["metadata"]["name"] for build in made] == ["web-app-main-17", "web-app-main-18"]
