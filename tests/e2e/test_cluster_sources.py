@@ -11,6 +11,7 @@ import pytest
 from tests import installation
 from tests.cluster.handle import ClusterHandle
 from tests.e2e.artifacts import FLUX, TAR, TITLE, UNPACK, Blob, archive, push_artifact
+from tests.e2e.missing import until_told
 from tests.e2e.team import JSON, Team
 
 TOLD_WITHIN_SECONDS = 30
@@ -171,36 +172,25 @@ def oci(**members: Any) -> JSON:
     return {"oci": members}
 
 
-def until_told(team: Team, name: str, words: str) -> None:
-    """Wait for word of what a Pod waits for."""
-
-    def told(status: Any) -> bool:
-        conditions = status.get("conditions", [])
-        return any(c["reason"] == "PodNotStarting" and words in c["message"] for c in conditions)
-
-    status = team.until_status(name, told, f"word of {words}", TOLD_WITHIN_SECONDS)
-    assert status["phase"] == "Pending"
-
-
 @pytest.mark.usefixtures("builds")
 class TestMissing:
     """Told, and healed by nothing but what was missing."""
 
     def test_a_config_map_that_comes_late(self, team: Team) -> None:
-        until_told(team, "late-map", '"late" not found')
+        until_told(team, "late-map", '"late" not found', TOLD_WITHIN_SECONDS)
         team.apply(namespaced(team, "ConfigMap", "late", data={"Dockerfile": team.dockerfile("COPY . /src")}))
         status = team.result("late-map")
         assert (status["phase"], status["run"]["attempt"]) == ("Succeeded", 1), status
 
     def test_a_key_that_comes_late(self, team: Team) -> None:
-        until_told(team, "late-key", "ConfigMap half has no key late. ")
+        until_told(team, "late-key", "ConfigMap half has no key late. ", TOLD_WITHIN_SECONDS)
         team.kubectl("patch", "configmap", "half", "--type=merge", "--patch", '{"data": {"late": "at last"}}')
         status = team.result("late-key")
         assert (status["phase"], status["run"]["attempt"]) == ("Succeeded", 1), status
         assert team.files(status["image"])["src/late"].content == "at last"
 
     def test_a_claim_that_comes_late(self, team: Team) -> None:
-        until_told(team, "late-claim", 'persistentvolumeclaim "late" not found')
+        until_told(team, "late-claim", 'persistentvolumeclaim "late" not found', TOLD_WITHIN_SECONDS)
         team.apply(*volume(team, late_volume(team), "late"))
         status = team.result("late-claim")
         assert (status["phase"], status["run"]["attempt"]) == ("Succeeded", 1), status
@@ -337,4 +327,4 @@ class TestImageVolumes:
         team.cluster.crane("export", "--insecure", target, str(exported))
         with tarfile.open(exported) as tar:
             assert "src/which" in {member.name.strip("/") for member in tar}
-        until_told(team, "not-mounted", "mounted-context:2")
+        until_told(team, "not-mounted", "mounted-context:2", TOLD_WITHIN_SECONDS)

@@ -13,6 +13,7 @@ import pytest
 from tests.cluster.faulty import FAULTY, FaultyRegistry
 from tests.cluster.handle import ClusterHandle
 from tests.cluster.registry import Registry
+from tests.e2e.missing import told
 from tests.e2e.team import JSON, Team
 
 # Counts the logins for the cluster's two registries in the file that the executor has them from.
@@ -272,16 +273,6 @@ class TestClash:
 
 def clashes(team: Team, name: str) -> list[JSON]:
     return [event for event in team.events(name) if event["reason"] == "CredentialClash"]
-
-
-def told(team: Team, name: str) -> str:
-    """Why the Pod does not start, once that is told."""
-
-    def waits(status: Any) -> bool:
-        return any(condition["reason"] == "PodNotStarting" for condition in status.get("conditions", []))
-
-    status = team.until_status(name, waits, "word of what is missing", 60)
-    return str(next(each["message"] for each in status["conditions"] if each["type"] == "Reconciling"))
 
 
 @pytest.mark.usefixtures("builds")

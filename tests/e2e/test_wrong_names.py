@@ -11,9 +11,9 @@ import pytest
 
 from tests.cluster.certificates import Authority
 from tests.cluster.handle import ClusterHandle
+from tests.e2e.missing import told
 from tests.e2e.team import JSON, Team
 
-TOLD_WITHIN_SECONDS = 60
 NOWHERE = "nowhere.imb.test:5000"
 # What the spec has to say of an executor that knows them; this Pod gets no further than its volumes.
 SECRETS_EXECUTOR = {"variant": "osscontainertools", "version": "v1.28.3"}
@@ -67,16 +67,6 @@ def builds(team: Team) -> None:
         team.manifest("no-base", on(late_image(team), "RUN echo built > /built")),
         team.manifest("no-identity", registries=nobody),
     )
-
-
-def told(team: Team, name: str) -> str:
-    """Why the Pod does not start, once that is told."""
-
-    def waits(status: Any) -> bool:
-        return any(condition["reason"] == "PodNotStarting" for condition in status.get("conditions", []))
-
-    status = team.until_status(name, waits, "word of what is missing", TOLD_WITHIN_SECONDS)
-    return str(next(each["message"] for each in status["conditions"] if each["type"] == "Reconciling"))
 
 
 def failed(team: Team, name: str) -> JSON:
