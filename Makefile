@@ -62,8 +62,8 @@ format: venv ## format the code
 	@ruff check --fix . ; ruff format .
 
 .PHONY: generate
-generate: venv ## write crds/ and the chart's copy from the models
-	@$(PY) -m imagebuild_operator.api.crd && $(PY) -m tests.chart.values
+generate: venv ## write crds/ and the chart's copy from the models, and the reference pages of values and failures
+	@$(PY) -m imagebuild_operator.api.crd && $(PY) -m tests.chart.values && $(PY) -m tests.causes
 
 .PHONY: cluster-up
 cluster-up: venv ## start a cluster for development; its kubeconfig is .cluster/kubeconfig

@@ -14,6 +14,7 @@ from imagebuild_operator.api.v1alpha1 import Resources
 from imagebuild_operator.pod.settings import PodSettings, Proxy
 from imagebuild_operator.setting_values import (
     BoundedResources,
+    Bytes,
     Duration,
     Flags,
     Hosts,
@@ -93,6 +94,25 @@ class Settings(BaseSettings):
         ge=0,
         le=10,
         description="How often a build without `spec.retry.limit` is tried again after a failure that may pass.",
+    )
+    memory_factor: int = Field(
+        default=2,
+        ge=1,
+        le=10,
+        description="How many times its memory limit a build without `spec.retry.memoryFactor` gets after an attempt "
+        "that ran out of memory; 1 means no more than before.",
+    )
+    memory_limit: Bytes = Field(
+        default=8 * 1024**3,
+        description="Up to which memory limit, where the build has no `spec.retry.memoryLimit`, as a quantity.",
+    )
+    memory_raises: int = Field(
+        default=2, ge=0, le=5, description="How many attempts with more memory a run may have; 0 turns them off."
+    )
+    memory_decay: Keep = Field(
+        default=7 * 24 * 3600.0,
+        description="How long a learned memory limit is used before a run tries with less, as a Go duration; never "
+        "keeps it for good.",
     )
     host_users: bool | None = Field(
         default=None,

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from imagebuild_operator.api.schema import QUANTITY
 from imagebuild_operator.api.v1alpha1 import Resources
 from imagebuild_operator.core.durations import parse_duration
+from imagebuild_operator.pod.quantities import amount as amount_of
 from imagebuild_operator.pod.reserved_flags import NEVER_ALLOWED
 
 # A variable that is empty counts as absent, so "not at all" needs a word of its own.
@@ -18,6 +19,14 @@ NEVER: Final = "never"
 _NAMESPACE: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _PROXY: Final = re.compile(r"(https?|socks5h?)://[^\s/]+/?")
 _FLAG: Final = re.compile(r"--[a-z][a-z0-9-]*")
+
+
+def _bytes(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if not re.fullmatch(QUANTITY, value):
+        raise ValueError("must be a Kubernetes quantity such as 8Gi")
+    return int(amount_of(value) or 0)
 
 
 def _namespaces(value: Any) -> Any:
@@ -86,6 +95,7 @@ def _resources(value: Any) -> Any:
 
 
 Duration = Annotated[float, BeforeValidator(_seconds), Field(ge=1, le=8760 * 3600)]
+Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=1024**2, le=2**60)]
 Limit = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_limit)]
 Keep = Annotated[Annotated[float, Field(ge=0, le=8760 * 3600)] | None, BeforeValidator(_keep)]
 BoundedResources = Annotated[Resources, BeforeValidator(_resources)]

@@ -79,6 +79,7 @@ def test_the_operator_reads_what_the_values_say(helm: Helm) -> None:
                     "hostUsers": False,
                     "timeout": "90m",
                     "retryLimit": 0,
+                    "memory": {"factor": 3, "limit": "16Gi", "raises": 0, "decay": "never"},
                     "resources": {"limits": {"memory": "3Gi"}},
                     "proxy": {"httpProxy": "http://proxy.example.com:3128", "noProxy": ".svc, registry.example.com"},
                 },
@@ -92,6 +93,8 @@ def test_the_operator_reads_what_the_values_say(helm: Helm) -> None:
     assert (settings.workers, settings.max_concurrent_builds) == (7, None)
     assert settings.max_concurrent_builds_per_namespace == 3
     assert (settings.retry_limit, settings.keep_succeeded_pods, settings.keep_failed_pods) == (0, 0.0, None)
+    assert (settings.memory_factor, settings.memory_limit) == (3, 16 * 1024**3)
+    assert (settings.memory_raises, settings.memory_decay) == (0, None)
     assert settings.executor_image == "registry.example.com/kaniko:v1.25.16"
     assert settings.executor_variant == "chainguard"
     assert settings.allowed_executor_arguments == ("--single-snapshot", "--use-new-run")

@@ -30,10 +30,12 @@ class Failing:
     """A build that fails, and what is told about it; texts are patterns to be found, an empty one means no text.
 
     Attributes:
+        cause: name of the row in the table of causes.
         evicted: the kubelet may say that the Pod failed before it says how its container ended.
     """
 
     name: str
+    cause: str
     spec: Spec
     reason: str
     message: str
@@ -81,6 +83,10 @@ def affinity(value: JSON) -> Spec:
     return lambda team: {"podTemplate": {"affinity": {"nodeAffinity": value}}}
 
 
+# One attempt, however little memory it has.
+ONE_ATTEMPT: JSON = {"memoryFactor": 1}
+
+
 def memory(limit: str) -> JSON:
     return {"requests": {"cpu": "50m", "memory": "32Mi"}, "limits": {"memory": limit}}
 
@@ -96,13 +102,15 @@ _DISK = {"limits": {"memory": "256Mi", "ephemeral-storage": "40Mi"}}
 FAILING = (
     Failing(
         "secret-missing",
+        "object-missing",
         lambda team: {**registries(secretRefs=[{"name": "nobodys-login"}])(team), "startTimeout": "15s"},
         "StartTimeout",
         r'could not start within spec\.startTimeout\. .*"nobodys-login" not found',
-        r"Create or correct what the message names",
+        r"Create the secret nobodys-login in the namespace",
     ),
     Failing(
         "disk-full",
+        "storage-limit",
         step("RUN echo filling && dd if=/dev/zero of=/big bs=1M count=80 && sleep 120", resources=_DISK),
         "OutOfStorage",
         r"evicted: .*ephemeral.*40Mi",
@@ -115,6 +123,7 @@ FAILING = (
     ),
     Failing(
         "too-slow",
+        "timeout",
         step("RUN echo started && sleep 120", timeout="25s"),
         "Timeout",
         r"did not end within spec\.timeout",
@@ -124,6 +133,7 @@ FAILING = (
     ),
     Failing(
         "push-refused",
+        "registry-unavailable",
         step("RUN echo built", retry={"limit": 0}),
         "RegistryUnavailable",
         r"The registry failed or cannot be reached: error pushing image: ",
@@ -133,39 +143,47 @@ FAILING = (
     ),
     Failing(
         "exit-7",
+        "step-failed",
         step("RUN echo what the step says && exit 7"),
-        "BuildFailed",
+        "StepFailed",
         r"exit code 7: .*exit status 7",
+        r"^Mend the step",
         exit_code=7,
         log=r"what the step says",
     ),
     Failing(
         "killed-itself",
+        "step-killed",
         step("RUN kill -9 $$"),
-        "BuildFailed",
-        r"exit code 255: .*signal: killed",
+        "StepFailed",
+        r"died of a signal \(killed\): .*signal: killed",
+        r"raise spec\.resources\.limits\.memory",
         exit_code=255,
         log=r"signal: killed",
     ),
     Failing(
         "memory-eater",
-        step("RUN tail /dev/zero", resources=memory("128Mi")),
+        "memory-limit",
+        step("RUN tail /dev/zero", resources=memory("128Mi"), retry=ONE_ATTEMPT),
         "OutOfMemory",
-        r"killed at its memory limit \(exit code 255\)",
-        r"Raise spec\.resources\.limits\.memory",
+        r"A process of a RUN step was killed at the build's memory limit of 128Mi \(exit code 255\)",
+        r"Raise spec\.resources\.limits\.memory above 128Mi",
         exit_code=255,
         log=r"signal: killed",
     ),
     Failing(
         "unknown-instruction",
+        "dockerfile-syntax",
         step("RUNN echo typo"),
-        "BuildFailed",
-        r"exit code 1: [Ee]rror.*unknown instruction: RUNN",
+        "DockerfileInvalid",
+        r"^Line 2 of the Dockerfile is wrong: unknown instruction: RUNN",
+        r"^Correct line 2",
         exit_code=1,
         log=r"unknown instruction: RUNN",
     ),
     Failing(
         "wrong-password",
+        "registry-login",
         registries(secretRefs=[{"name": "wrong-login"}]),
         "RegistryAuthFailed",
         r"refused the login of Secret wrong-login: error checking push permissions.*UNAUTHORIZED",
@@ -175,6 +193,7 @@ FAILING = (
     ),
     Failing(
         "no-login",
+        "registry-login",
         registries(secretRefs=None),
         "RegistryAuthFailed",
         r"refused access without a Secret: error checking push permissions.*UNAUTHORIZED",
@@ -184,6 +203,7 @@ FAILING = (
     ),
     Failing(
         "no-such-registry",
+        "registry-missing",
         lambda _: {"output": {"images": ["nowhere.imb.test:5000/app:1"]}},
         "RegistryNotFound",
         r"There is no host nowhere\.imb\.test:5000: Get .*no such host",
@@ -193,6 +213,7 @@ FAILING = (
     ),
     Failing(
         "no-such-operator",
+        "pod-invalid",
         affinity(_NO_OPERATOR),
         "PodRejected",
         r'matchExpressions\[0\]\.operator: Invalid value: "Fast": not a valid selector operator',
@@ -200,6 +221,7 @@ FAILING = (
     ),
     Failing(
         "no-affinity",
+        "pod-invalid",
         affinity({"requiredDuringSchedulingIgnoredDuringExecution": "near"}),
         "PodRejected",
         r"requiredDuringSchedulingIgnoredDuringExecution",
@@ -207,6 +229,7 @@ FAILING = (
     ),
     Failing(
         "no-such-revision",
+        "revision-missing",
         git(revision="nowhere"),
         "RevisionNotFound",
         r"Revision nowhere not found: https://\S+/public/failures\.git has no such branch or tag",
@@ -215,6 +238,7 @@ FAILING = (
     ),
     Failing(
         "no-such-repository",
+        "source-missing",
         git("public/nowhere"),
         "SourceNotFound",
         r"no git repository at https://\S+/public/nowhere\.git",
@@ -223,6 +247,7 @@ FAILING = (
     ),
     Failing(
         "unknown-certificate",
+        "source-certificate",
         lambda team: {**git()(team), **registries(caBundle=None)(team)},
         "CertificateUnknown",
         r"The certificate of git\.imb\.test:15443 is not trusted",
@@ -231,6 +256,7 @@ FAILING = (
     ),
     Failing(
         "broken-certificate",
+        "ca-bundle-invalid",
         ca("broken.crt"),
         "CABundleInvalid",
         r"ConfigMap bad-certificates, key broken\.crt: certificate 1 of 1 is broken",
@@ -239,6 +265,7 @@ FAILING = (
     ),
     Failing(
         "no-certificate",
+        "ca-bundle-invalid",
         ca("empty.crt"),
         "CABundleInvalid",
         r"ConfigMap bad-certificates, key empty\.crt: holds no PEM certificate",
@@ -250,8 +277,9 @@ FAILING = (
 FAKED = (
     Failing(
         "garbage-and-exit-0",
+        "executor-without-digest",
         faked("garbage"),
-        "BuildFailed",
+        "ExecutorFailed",
         r"exit code 0 but left no digest",
         r"Check that spec\.executor\.image is a kaniko executor",
         exit_code=0,
@@ -259,14 +287,16 @@ FAKED = (
     ),
     Failing(
         "silence-and-exit-0",
+        "executor-without-digest",
         faked("silence"),
-        "BuildFailed",
+        "ExecutorFailed",
         r"exit code 0 but left no digest",
         r"Check that spec\.executor\.image is a kaniko executor",
         exit_code=0,
     ),
     Failing(
         "digest-and-exit-1",
+        "unknown",
         faked("digest"),
         "BuildFailed",
         r"exit code 1: error pushing image: out of luck",

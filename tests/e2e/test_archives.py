@@ -12,6 +12,7 @@ import pytest
 from tests.cluster.fileserver import FileServer
 from tests.cluster.handle import ClusterHandle
 from tests.e2e.missing import assert_waited, until_told
+from tests.e2e.reported import reported
 from tests.e2e.team import JSON, Team
 
 WRONG_PASSWORD = "guess-work-91c4"
@@ -149,19 +150,21 @@ class TestWhatIsBuilt:
 class TestWhatIsNot:
     @pytest.mark.parametrize(
         ("name", "reason", "told"),
-        [
-            ("reaching", "SourceInvalid", "holds ../../etc/x, which has a name that leads out of its folder"),
-            ("leaving", "SourceInvalid", "holds config, which is a symbolic link to /etc, outside of its folder"),
-            ("too-large", "SourceTooLarge", "holds more than 10737418240 bytes, unpacked"),
-            ("closed", "SourceUnreachable", "cannot be reached"),
-            ("page", "SourceInvalid", "is no tar archive, or a broken one"),
-            ("nowhere", "SourceNotFound", "answers 404"),
-            ("no-folder", "SubPathInvalid", "spec.source.subPath web-1.5 does not exist"),
-            ("no-login", "SourceAuthFailed", "asks for a login"),
-            ("no-password", "SecretInvalid", "Secret half has no key password"),
-            ("login-elsewhere", "SourceAuthFailed", "redirects to another server, which asks for a login"),
-            ("untrusted", "CertificateUnknown", "is not trusted, or has expired"),
-        ],
+        reported(
+            [
+                ("reaching", "SourceInvalid", "holds ../../etc/x, which has a name that leads out of its folder"),
+                ("leaving", "SourceInvalid", "holds config, which is a symbolic link to /etc, outside of its folder"),
+                ("too-large", "SourceTooLarge", "holds more than 10737418240 bytes, unpacked"),
+                ("closed", "SourceUnreachable", "cannot be reached"),
+                ("page", "SourceInvalid", "is no tar archive, or a broken one"),
+                ("nowhere", "SourceNotFound", "answers 404"),
+                ("no-folder", "SubPathInvalid", "spec.source.subPath web-1.5 does not exist"),
+                ("no-login", "SourceAuthFailed", "asks for a login"),
+                ("no-password", "SecretInvalid", "Secret half has no key password"),
+                ("login-elsewhere", "SourceAuthFailed", "redirects to another server, which asks for a login"),
+                ("untrusted", "CertificateUnknown", "is not trusted, or has expired"),
+            ]
+        ),
     )
     def test_why_is_told(self, team: Team, name: str, reason: str, told: str) -> None:
         status = team.result(name)
@@ -170,6 +173,7 @@ class TestWhatIsNot:
         assert status["run"]["attempt"] == 1
         assert "source" not in status
 
+    @pytest.mark.cause("checksum-mismatch")
     def test_another_checksum_is_told_with_the_one_that_was_expected(self, team: Team, release: bytes) -> None:
         failure = team.result("another-checksum")["failure"]
         assert failure["reason"] == "ChecksumMismatch"

@@ -232,6 +232,7 @@ class TestOutput:
 
 @pytest.mark.usefixtures("builds")
 class TestExecutors:
+    @pytest.mark.cause("field-unsupported")
     def test_secrets_are_refused_where_the_executor_has_none(self, team: Team) -> None:
         assert_refused(team, "secrets", "ExecutorUnsupported", "spec.secrets needs the flag --secret")
         team.change("secrets", secrets=None)
@@ -249,6 +250,7 @@ class TestExecutors:
         assert len(manifest_of(team, status["image"])["layers"]) == base + 1
         assert len(manifest_of(team, team.result("unlike-1")["image"])["layers"]) == base + 2
 
+    @pytest.mark.cause("argument-not-allowed")
     def test_any_other_argument_is_refused(self, team: Team) -> None:
         words = "--use-new-run is not among the arguments that the platform team allows (--single-snapshot)"
         assert_refused(team, "extra-refused", "ArgumentNotAllowed", words)

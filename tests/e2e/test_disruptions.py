@@ -82,6 +82,7 @@ def grace_periods(entries: list[JSON]) -> list[int | None]:
     return [(entry.get("requestObject") or {}).get("gracePeriodSeconds") for entry in deletions]
 
 
+@pytest.mark.cause("pod-disrupted")
 def test_a_build_on_a_drained_node_is_built_on_another(team: Team, second: Node) -> None:
     begin(team, "drained", second)
     # Without --force, which only Pods without a controller need.
@@ -90,12 +91,14 @@ def test_a_build_on_a_drained_node_is_built_on_another(team: Team, second: Node)
     assert pod["spec"]["nodeName"] == NODE_NAME
 
 
+@pytest.mark.cause("pod-deleted")
 def test_a_pod_deleted_by_hand_is_replaced(team: Team, second: Node) -> None:
     pod = begin(team, "deleted", second)
     team.kubectl("delete", "pod", pod["metadata"]["name"])
     assert_second_attempt_succeeded(team, "deleted", "PodLost")
 
 
+@pytest.mark.cause("pod-preempted")
 def test_a_build_gives_way_to_a_pod_of_higher_priority(team: Team, second: Node) -> None:
     """Beside two thirds of the node's memory there is no room for two thirds more."""
     node = team.cluster.get("node", second.name)
@@ -158,6 +161,7 @@ def pressure(team: Team, node: Node) -> Iterator[None]:
         team.until(lambda: DISK_PRESSURE not in taints(team, node), "end of the pressure", 60)
 
 
+@pytest.mark.cause("node-pressure")
 def test_a_build_evicted_by_a_node_under_pressure_is_built_on_another(team: Team, second: Node) -> None:
     """The scheduler may be late to know of the pressure, and then one more Pod is turned away there."""
     begin(team, "squeezed", second)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.cluster.handle import ClusterHandle
 from tests.e2e.audit import story_of
-from tests.e2e.failing_builds import memory
+from tests.e2e.failing_builds import ONE_ATTEMPT, memory
 from tests.e2e.team import JSON, Team
 
 QUIET_SECONDS = 2.0
@@ -23,7 +23,7 @@ def ground(cluster: ClusterHandle, operator: None) -> Iterator[Team]:
         team.manifest("switched", two_dockerfiles(team)),
         team.manifest("swinging", saying(team, "a")),
         team.manifest("tuned", saying(team, "tuned")),
-        team.manifest("hungry", team.inline(HUNGRY), resources=memory("64Mi")),
+        team.manifest("hungry", team.inline(HUNGRY), resources=memory("64Mi"), retry=ONE_ATTEMPT),
     )
     yield team
     team.delete()
@@ -85,7 +85,7 @@ def test_a_raised_memory_limit_alone_mends_a_build_that_ran_out_of_it(ground: Te
     status = ground.result("hungry")
     assert status["failure"]["reason"] == "OutOfMemory"
     assert len(ground.pods("hungry")) == 1
-    ground.apply(ground.manifest("hungry", ground.inline(HUNGRY), resources=memory("512Mi")))
+    ground.apply(ground.manifest("hungry", ground.inline(HUNGRY), resources=memory("512Mi"), retry=ONE_ATTEMPT))
     status = ground.result("hungry")
     assert status["phase"] == "Succeeded"
     assert status["run"]["number"] == 2

@@ -35,7 +35,9 @@ def assert_text(pattern: str, text: str) -> None:
     assert re.search(pattern, text, re.MULTILINE) if pattern else not text, f"{pattern!r} is not in {text!r}"
 
 
-@pytest.mark.parametrize("case", (*FAILING, *FAKED), ids=str)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=case.name, marks=pytest.mark.cause(case.cause)) for case in (*FAILING, *FAKED)]
+)
 def test_a_failed_build_says_why(ground: Team, case: Failing) -> None:
     status = ground.result(case.name)
     assert status["phase"] == "Failed"
@@ -91,6 +93,8 @@ def test_a_step_that_survives_the_memory_limit_is_a_success_with_a_warning(groun
     assert status["phase"] == "Succeeded"
     assert status["digest"] == ground.digest(ground.image("survivor"))
     assert "failure" not in status
+    for condition in status["conditions"]:
+        assert "killed at the memory limit" in condition["message"]
     ground.until(lambda: bool(warnings_of(ground, "survivor")), "Warning Event", 10)
     [(reason, text)] = warnings_of(ground, "survivor")
     assert reason == "OutOfMemorySurvived"
@@ -102,6 +106,7 @@ def warnings_of(team: Team, name: str) -> list[tuple[str, str]]:
     return [(event["reason"], event["message"]) for event in team.events(name) if event["type"] == "Warning"]
 
 
+@pytest.mark.cause("pod-name-taken")
 def test_a_foreign_pod_of_the_same_name_is_neither_used_nor_touched(ground: Team) -> None:
     first = ground.result("taken")
     assert first["phase"] == "Succeeded"

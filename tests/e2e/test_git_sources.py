@@ -13,6 +13,7 @@ from tests.cluster.settings import NODE_ADDRESS
 from tests.cluster.sshserver import SshServer
 from tests.e2e.git_repositories import LARGE, WRONG_TOKEN, key_lines, make_repositories, secret, secrets
 from tests.e2e.missing import assert_waited, until_told
+from tests.e2e.reported import reported
 from tests.e2e.team import JSON, Team
 
 KEY = {"secretRef": {"name": "git-key"}}
@@ -155,7 +156,7 @@ WHY = [
 ]
 
 
-@pytest.mark.parametrize(("name", "reason", "message", "hint"), WHY, ids=[name for name, *_ in WHY])
+@pytest.mark.parametrize(("name", "reason", "message", "hint"), reported(WHY))
 @pytest.mark.usefixtures("builds")
 def test_a_failure_says_why(team: Team, name: str, reason: str, message: str, hint: str) -> None:
     status = team.result(name)

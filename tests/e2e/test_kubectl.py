@@ -42,7 +42,7 @@ def test_one_line_tells_the_story(team: Team, web: JSON) -> None:
     age = rows["web"].pop("AGE")
     assert re.fullmatch(r"(\d+[hms])+", age)
     assert rows["web"] == {"NAME": "web", "PHASE": "Succeeded", "IMAGE": team.image("web"), "REASON": "Succeeded"}
-    assert (rows["broken"]["PHASE"], rows["broken"]["REASON"]) == ("Failed", "BuildFailed")
+    assert (rows["broken"]["PHASE"], rows["broken"]["REASON"]) == ("Failed", "StepFailed")
 
 
 def test_the_wide_line_adds_digest_and_duration(team: Team, web: JSON) -> None:
@@ -99,4 +99,4 @@ def test_describe_shows_the_events_of_a_run(team: Team, web: JSON) -> None:
     assert re.search(rf"Normal +Succeeded +\S+ +imagebuild-operator +Run 1 pushed {web['digest']}", events), events
     assert len(events.strip().splitlines()) == 5, events
     failed = team.kubectl("describe", "imagebuild", "broken")
-    assert re.search(r"Warning +BuildFailed +\S+ +imagebuild-operator +Run 1 failed: ", failed), failed
+    assert re.search(r"Warning +StepFailed +\S+ +imagebuild-operator +Run 1 failed: ", failed), failed

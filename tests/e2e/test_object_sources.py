@@ -9,6 +9,7 @@ from tests.cluster import settings
 from tests.cluster.handle import ClusterHandle
 from tests.cluster.object_stores import BUCKET, ObjectStores
 from tests.e2e.artifacts import archive
+from tests.e2e.reported import reported
 from tests.e2e.team import JSON, Team
 from tests.e2e.test_examples import company_ca, localised
 
@@ -116,17 +117,19 @@ class TestBuilt:
 class TestFailed:
     @pytest.mark.parametrize(
         ("name", "reason", "words"),
-        [
-            ("s3-wrong-key", "SourceAuthFailed", "the keys in Secret s3-wrong are refused: 403 Forbidden"),
-            ("s3-other-names", "SecretInvalid", "Secret s3-other-names has no key accessKeyId."),
-            ("s3-missing", "SourceNotFound", "/contexts/shop/none.tar.gz: 404 Not Found, NoSuchKey."),
-            ("s3-no-bucket", "SourceNotFound", "there is no such bucket or container"),
-            ("s3-no-archive", "SourceInvalid", "/contexts/plain.txt "),
-            ("gcs-missing", "SourceNotFound", "There is no object gs://contexts/none.tar.gz"),
-            ("azure-wrong-key", "SourceAuthFailed", "the keys in Secret azure-wrong are refused: 403 Forbidden"),
-            ("azure-missing", "SourceNotFound", "BlobNotFound"),
-            ("untrusted", "CertificateUnknown", "is not trusted"),
-        ],
+        reported(
+            [
+                ("s3-wrong-key", "SourceAuthFailed", "the keys in Secret s3-wrong are refused: 403 Forbidden"),
+                ("s3-other-names", "SecretInvalid", "Secret s3-other-names has no key accessKeyId."),
+                ("s3-missing", "SourceNotFound", "/contexts/shop/none.tar.gz: 404 Not Found, NoSuchKey."),
+                ("s3-no-bucket", "SourceNotFound", "there is no such bucket or container"),
+                ("s3-no-archive", "SourceInvalid", "/contexts/plain.txt "),
+                ("gcs-missing", "SourceNotFound", "There is no object gs://contexts/none.tar.gz"),
+                ("azure-wrong-key", "SourceAuthFailed", "the keys in Secret azure-wrong are refused: 403 Forbidden"),
+                ("azure-missing", "SourceNotFound", "BlobNotFound"),
+                ("untrusted", "CertificateUnknown", "is not trusted"),
+            ]
+        ),
     )
     def test_it_is_told_why(self, team: Team, name: str, reason: str, words: str) -> None:
         status = team.result(name)

@@ -54,14 +54,14 @@ def test_its_metrics_move_with_a_build(team: Team) -> None:
     before = ask_operator(team.cluster, "/metrics")
     assert team.build("web")["phase"] == "Succeeded"
     failed = team.build("broken", team.inline("RUN exit 3"))
-    assert failed["failure"]["reason"] == "BuildFailed"
+    assert failed["failure"]["reason"] == "StepFailed"
     after = ask_operator(team.cluster, "/metrics")
 
     def increase(name: str, **labels: str) -> float:
         return sample(after, name, **labels) - sample(before, name, **labels)
 
     assert increase("imagebuild_builds_total", result="succeeded", reason="Succeeded") >= 1
-    assert increase("imagebuild_builds_total", result="failed", reason="BuildFailed") >= 1
+    assert increase("imagebuild_builds_total", result="failed", reason="StepFailed") >= 1
     assert increase("imagebuild_build_duration_seconds_count", result="succeeded") >= 1
     assert increase("imagebuild_build_duration_seconds_sum", result="succeeded") >= 1
     assert increase("imagebuild_api_requests_total", verb="patch", resource="imagebuilds/status", code="200") >= 4

@@ -137,6 +137,7 @@ class TestPlainHttp:
         reference = team.cluster.insecure_registry.image(f"{team.namespace}/plain", "1")
         assert team.cluster.crane("digest", "--insecure", reference).strip() == status["digest"]
 
+    @pytest.mark.cause("registry-without-tls")
     def test_a_registry_that_is_not_named_gets_nothing_without_tls(self, team: Team) -> None:
         failure = team.result("plain-http-refused")["failure"]
         assert failure["reason"] == "CertificateUnknown", failure

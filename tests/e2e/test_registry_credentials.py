@@ -42,8 +42,8 @@ BUILT = {
 FAILED = {
     "refused": "RegistryAuthFailed",
     "broken": "SecretInvalid",
-    "argument-failed": "BuildFailed",
-    "file-failed": "BuildFailed",
+    "argument-failed": "StepFailed",
+    "file-failed": "StepFailed",
 }
 LOGINS = "/kaniko/.docker/config.json"
 

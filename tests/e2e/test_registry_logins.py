@@ -338,6 +338,7 @@ class TestReferences:
         again = team.rebuild("slugs", "once more")
         assert again["images"] == [team.image("slugs", tag) for tag in ("feature-next-1", "feature-next-1-2")]
 
+    @pytest.mark.cause("spec-invalid")
     def test_tags_that_become_the_same_are_refused_without_a_pod(self, team: Team) -> None:
         failure = team.result("twins")["failure"]
         assert failure["reason"] == "InvalidSpec", failure

@@ -12,7 +12,7 @@ from tests.cluster.handle import ClusterHandle
 from tests.e2e.audit import requests, story_of
 from tests.e2e.cheap_builds import RESOURCES, cheap, lasting, let_go
 from tests.e2e.crowd import moment
-from tests.e2e.failing_builds import memory
+from tests.e2e.failing_builds import ONE_ATTEMPT, memory
 from tests.e2e.team import JSON, Team
 
 QUIET_SECONDS = 2.0
@@ -34,7 +34,13 @@ def ground(cluster: ClusterHandle, operator: None) -> Iterator[Team]:
         tracked["metadata"]["labels"] = FLUX
         team.apply(
             saying(team, "sleeper", "RUN echo sleeping && sleep 600", timeout="30s"),
-            saying(team, "silent", "RUN echo nothing more to say && sleep 600", noOutputTimeout="10s"),
+            saying(
+                team,
+                "silent",
+                "RUN echo nothing more to say && sleep 600",
+                noOutputTimeout="10s",
+                retry=ONE_ATTEMPT,
+            ),
             saying(team, "talking", "RUN for n in 1 2 3 4 5; do echo $n && sleep 3; done", noOutputTimeout="10s"),
             lasting(team, "ended"),
             lasting(team, "held-up"),
@@ -276,6 +282,7 @@ def test_the_kubelet_ends_a_build_at_its_timeout(ground: Team) -> None:
     assert "sleeping" in status["failure"]["logTail"]
 
 
+@pytest.mark.cause("no-output")
 def test_a_silent_build_is_ended_and_its_log_is_kept(ground: Team) -> None:
     status = ground.result("silent")
     assert (status["phase"], status["failure"]["reason"], status["run"]["reason"]) == ("Failed", "NoOutput", "NoOutput")

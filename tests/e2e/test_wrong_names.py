@@ -86,6 +86,7 @@ def assert_heals(status: JSON, *, run: int) -> None:
 
 @pytest.mark.usefixtures("builds")
 class TestRejected:
+    @pytest.mark.cause("registry-certificate")
     def test_a_wrong_authority_is_told_with_its_config_map_and_heals_with_a_request(self, team: Team) -> None:
         failure = failed(team, "wrong-ca")
         assert failure["reason"] == "CertificateUnknown", failure
@@ -98,6 +99,7 @@ class TestRejected:
         team.kubectl("patch", "configmap", "company-ca", "--patch", change)
         assert_heals(team.rebuild("wrong-ca", "mended"), run=2)
 
+    @pytest.mark.cause("registry-missing")
     def test_a_wrong_host_is_told_with_its_field_and_heals_with_the_spec(self, team: Team) -> None:
         failure = failed(team, "wrong-host")
         assert failure["reason"] == "RegistryNotFound", failure
@@ -115,6 +117,7 @@ class TestRejected:
         team.change("wrong-base-host", source=on(team.busybox, "RUN echo built > /built"))
         assert_heals(team.result("wrong-base-host"), run=2)
 
+    @pytest.mark.cause("image-missing")
     def test_a_missing_base_image_is_told_by_its_reference_and_heals_with_a_request(self, team: Team) -> None:
         failure = failed(team, "no-base")
         assert failure["reason"] == "ImageNotFound", failure
@@ -148,9 +151,10 @@ class TestMissing:
         team.kubectl("patch", "secret", "company-ca", "--patch", change)
         assert_heals(team.result("late-secret-key"), run=1)
 
+    @pytest.mark.cause("key-missing")
     def test_a_key_that_a_variable_is_taken_from(self, team: Team) -> None:
         expected = f"Container build cannot be created: couldn't find key late in Secret {team.namespace}/tokens"
-        assert told(team, "late-argument") == expected
+        assert told(team, "late-argument").startswith(expected)
         team.kubectl("patch", "secret", "tokens", "--patch", json.dumps({"stringData": {"late": "here"}}))
         assert_heals(team.result("late-argument"), run=1)
 

@@ -93,10 +93,12 @@ def test_a_spec_write_raises_the_generation_and_leaves_the_status_alone(builds: 
         ({"phase": "Sleeping"}, "status.phase"),
         ({"failure": {"reason": "X", "message": "x" * 513}}, "status.failure.message"),
         ({"failure": {"reason": "X", "message": "", "logTail": "x" * 2049}}, "status.failure.logTail"),
+        ({"failure": {"reason": "X", "message": "", "instruction": "x" * 201}}, "status.failure.instruction"),
+        ({"failure": {"reason": "X", "message": "", "line": 0}}, "status.failure.line"),
         ({"run": {"number": 1}}, "status.run.attempt"),
         ({"conditions": [{"type": "Ready", "status": "Maybe"}]}, "status.conditions[0].status"),
     ],
-    ids=["phase", "message", "log tail", "run", "condition"],
+    ids=["phase", "message", "log tail", "instruction", "line", "run", "condition"],
 )
 def test_bounds_hold_for_the_operator_too(builds: ImageBuilds, bounded: Document, status: Document, field: str) -> None:
     with pytest.raises(ApiException) as refused:

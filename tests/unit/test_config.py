@@ -37,6 +37,8 @@ def test_one_variable_is_enough() -> None:
     assert (settings.timeout, settings.start_timeout) == (3600.0, 600.0)
     assert settings.max_concurrent_builds_per_namespace is None
     assert settings.retry_limit == 2
+    assert (settings.memory_factor, settings.memory_limit, settings.memory_raises) == (2, 8 * 1024**3, 2)
+    assert settings.memory_decay == 7 * 86400.0
     assert (settings.keep_succeeded_pods, settings.keep_failed_pods) == (3600.0, 86400.0)
     assert settings.host_users is None
     assert settings.resources == BUILD_RESOURCES
@@ -73,6 +75,12 @@ def test_the_default_resources_always_bound_memory_and_storage() -> None:
         ("start_timeout", "90s", 90.0),
         ("retry_limit", "0", 0),
         ("retry_limit", "10", 10),
+        ("memory_factor", "1", 1),
+        ("memory_limit", "16Gi", 16 * 1024**3),
+        ("memory_limit", "1.5G", 1_500_000_000),
+        ("memory_raises", "0", 0),
+        ("memory_decay", "24h", 86400.0),
+        ("memory_decay", "never", None),
         ("keep_succeeded_pods", "0s", 0.0),
         ("keep_succeeded_pods", "never", None),
         ("keep_succeeded_pods", "", 3600.0),
@@ -107,6 +115,12 @@ def test_reads_resources_as_json() -> None:
         ("max_concurrent_builds_per_namespace", "-1", "greater than or equal to 1"),
         ("retry_limit", "-1", "greater than or equal to 0"),
         ("retry_limit", "11", "less than or equal to 10"),
+        ("memory_factor", "0", "greater than or equal to 1"),
+        ("memory_factor", "1.5", "valid integer"),
+        ("memory_limit", "much", "must be a Kubernetes quantity such as 8Gi"),
+        ("memory_limit", "1k", "greater than or equal to"),
+        ("memory_raises", "6", "less than or equal to 5"),
+        ("memory_decay", "old", "'old' is not a duration"),
         ("keep_succeeded_pods", "forever", "'forever' is not a duration"),
         ("keep_failed_pods", "-1h", "'-1h' is not a duration"),
         ("keep_failed_pods", "9000h", "less than or equal to"),

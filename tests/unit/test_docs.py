@@ -218,7 +218,7 @@ def rows(page: Path, heading: str) -> list[list[str]]:
 TRIED_AGAIN: Final = {
     FailureClass.TRANSIENT: "up to `spec.retry.limit` times",
     FailureClass.DISRUPTION: f"up to {retry.DISRUPTIONS} times",
-    FailureClass.MEMORY: "no",
+    FailureClass.MEMORY: "with more memory",
     FailureClass.MISSING: "no",
     FailureClass.THEIRS: "no",
 }

@@ -49,7 +49,8 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
         "Wait, or look at the queue that holds it.",
     ),
     Reason.RETRYING: ReasonDoc(
-        "An attempt failed for a reason that may pass by itself; the next one starts at `status.run.nextAttemptTime`.",
+        "An attempt failed for a reason that may pass by itself, or with more memory; the next one starts at "
+        "`status.run.nextAttemptTime`.",
         "nobody",
         "Wait; `status.failure` says what the last attempt failed with.",
     ),
@@ -74,15 +75,66 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
         "Nothing, or set `imagebuild.dev/requestedAt` to build this one after all.",
     ),
     Reason.BUILD_FAILED: ReasonDoc(
-        "The Dockerfile or the push failed; the message and `status.failure.logTail` say where.",
+        "The build failed in a way that the operator does not know; the message and `status.failure.logTail` repeat "
+        "what was said last.",
         "user",
         "Mend what the log names, then change the spec or set `imagebuild.dev/requestedAt`.",
+    ),
+    Reason.DOCKERFILE_INVALID: ReasonDoc(
+        "The Dockerfile is missing, cannot be read, or asks for what cannot be: a stage, a user or a mode that does "
+        "not exist.",
+        "user",
+        "Correct what the message names in the Dockerfile, or `spec.dockerfile`, `spec.target` or `spec.buildArgs`.",
+    ),
+    Reason.STEP_FAILED: ReasonDoc(
+        "A `RUN` step of the Dockerfile ended with an exit code other than 0, died of a signal, or could not start.",
+        "user",
+        "Mend the step: `status.failure.logTail` ends with what it said.",
+    ),
+    Reason.SOURCE_FILE_MISSING: ReasonDoc(
+        "A file that `COPY` or `ADD` names is not there.",
+        "user",
+        "Put it into the source, or correct the Dockerfile.",
+    ),
+    Reason.IMAGE_UNUSABLE: ReasonDoc(
+        "An image that the Dockerfile names is there but of no use: for another platform, of an old format, damaged, "
+        "or no image at all.",
+        "user",
+        "Name another image in the Dockerfile, or push it anew; then set `imagebuild.dev/requestedAt`.",
+    ),
+    Reason.PUSH_REJECTED: ReasonDoc(
+        "A registry does not take the image: a layer is too large, a name is not allowed, or it says no in another "
+        "way.",
+        "user or platform team",
+        "Do what the hint says, then change the spec or set `imagebuild.dev/requestedAt`.",
+    ),
+    Reason.TAG_IMMUTABLE: ReasonDoc(
+        "The tag exists already, and the registry lets no tag be moved.",
+        "user",
+        "Give `spec.output.images` a new tag.",
+    ),
+    Reason.REGISTRY_FULL: ReasonDoc(
+        "The registry has no room left for the image.",
+        "user or platform team",
+        "Delete images there or have the quota raised, then set `imagebuild.dev/requestedAt`.",
+    ),
+    Reason.EXECUTOR_FAILED: ReasonDoc(
+        "The executor crashed over an error of its own, or is no kaniko executor.",
+        "user or platform team",
+        "Name another one, or another version, in `spec.executor`.",
     ),
     Reason.OUT_OF_MEMORY: ReasonDoc(
         "A container of the Pod was killed at its memory limit.",
         "user",
-        "Raise `spec.resources.limits.memory` (or `spec.sourceResources` when the message names the source); a raised "
+        "Tried again by itself with `spec.retry.memoryFactor` times the memory, up to `spec.retry.memoryLimit`. Then "
+        "raise `spec.resources.limits.memory` (or `spec.sourceResources` when the message names the source); a raised "
         "limit alone builds again.",
+    ),
+    Reason.MEMORY_NOT_ALLOWED: ReasonDoc(
+        "The build ran out of memory, and the namespace's ResourceQuota or LimitRange allows no Pod with more.",
+        "user or platform team",
+        "Have the one that the message names raised, then set `imagebuild.dev/requestedAt`; or set "
+        "`spec.retry.memoryLimit` to what it allows.",
     ),
     Reason.REGISTRY_UNAVAILABLE: ReasonDoc(
         "A registry answered with an error of its own (5xx) or not at all.",
@@ -110,7 +162,8 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
     Reason.NO_OUTPUT: ReasonDoc(
         "The build logged nothing for `spec.noOutputTimeout`.",
         "user",
-        "Find out what hangs in the last step of the log, or raise `spec.noOutputTimeout`.",
+        "Tried again by itself once, with more memory: a build that is a little short of it crawls. Then find out what "
+        "hangs in the last step of the log, or raise `spec.noOutputTimeout`.",
     ),
     Reason.DISRUPTED: ReasonDoc(
         "The cluster took the Pod away: a drain, a preemption, a taint, a full node; the message is its own.",
@@ -145,7 +198,7 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
     ),
     Reason.EXECUTOR_UNSUPPORTED: ReasonDoc(
         "The executor cannot do what a field of the spec asks for; the message says which field, and which executor "
-        "can. There was no Pod.",
+        "can. Mostly there was no Pod.",
         "user",
         "Name another executor in `spec.executor`, say its variant and version there if they are not known, or take "
         "the field out.",
@@ -157,7 +210,8 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
         "`executor.allowedArguments`; then change the spec or set `imagebuild.dev/requestedAt`.",
     ),
     Reason.SOURCE_UNREACHABLE: ReasonDoc(
-        "The server that has the source does not answer, or answers with an error of its own.",
+        "The server that has the source, or what `ADD` downloads, does not answer, or answers with an error of its "
+        "own.",
         "platform team",
         "Tried again by itself, `spec.retry.limit` times; check the address, DNS, network policies and proxies.",
     ),

@@ -51,6 +51,7 @@ class Retries(Model):
 
     failures: int | None = Field(default=None, description="Attempts after a failure, of at most spec.retry.limit.")
     disruptions: int | None = Field(default=None, description="Attempts after the cluster took the Pod away, of 3.")
+    memory: int | None = Field(default=None, description="Attempts with a raised memory limit.")
 
 
 class Run(Model):
@@ -130,8 +131,17 @@ class Failure(Model):
         default=None, description="What to do about it."
     )
     exit_code: int | None = Field(default=None, description="Exit code of the container that failed.")
+    instruction: Annotated[str, StringConstraints(max_length=200)] | None = Field(
+        default=None,
+        description="The instruction of the Dockerfile that was at work, on one line, variables not replaced, "
+        "credentials masked; absent where the log does not tell.",
+    )
+    line: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="The line of the Dockerfile that it starts on; absent where that cannot be told for sure.",
+    )
     log_tail: Annotated[str, StringConstraints(max_length=2048)] | None = Field(
-        default=None, description="The last lines of its log."
+        default=None, description="The last lines of its log, at most 20, credentials masked."
     )
 
 
@@ -144,6 +154,24 @@ class BuiltSource(Model):
     )
     digest: Digest | None = Field(
         default=None, description="Digest of an archive or image that was fetched as source, sha256:..."
+    )
+
+
+class Memory(Model):
+    """What became of the memory limit; absent while nothing was raised or learned."""
+
+    limit: Word | None = Field(
+        default=None,
+        description="Limit of the attempts of this run since one ran out of memory, e.g. 4Gi; absent before, and once "
+        "the run has succeeded.",
+    )
+    learned: Word | None = Field(
+        default=None,
+        description="What the latest successful run was given where that is more than the spec says: later runs start "
+        "with it.",
+    )
+    learned_time: Time | None = Field(
+        default=None, description="Since when; after a time, a run tries with less: once divided by memoryFactor."
     )
 
 
@@ -174,6 +202,9 @@ class ImageBuildStatus(Model):
         default=None, description="The references that were pushed.", json_schema_extra=atomic_list()
     )
     source: BuiltSource | None = Field(default=None, description="What the image was built from.")
+    memory: Memory | None = Field(
+        default=None, description="Memory limit that the operator raised above the spec's; see spec.retry.memoryFactor."
+    )
     last_handled_request: Annotated[str, StringConstraints(max_length=256)] | None = Field(
         default=None, description="The latest value of the annotation imagebuild.dev/requestedAt that was acted on."
     )

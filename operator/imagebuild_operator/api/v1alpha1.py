@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from imagebuild_operator.api.build_inputs import ONE_VALUE, BuildArg, BuildSecret, ValueSource
-from imagebuild_operator.api.fields import Duration, KeyReference, LocalObjectReference, Model, Path
+from imagebuild_operator.api.fields import Duration, KeyReference, LocalObjectReference, Model, Path, Quantity
 from imagebuild_operator.api.names import ConcurrencyPolicy
 from imagebuild_operator.api.output import Output
 from imagebuild_operator.api.pod import Executor, PodTemplate, Resources
@@ -26,6 +26,7 @@ from imagebuild_operator.api.status import (
     Failure,
     ImageBuildStatus,
     InputHash,
+    Memory,
     PastRun,
     Retries,
     Run,
@@ -51,6 +52,7 @@ __all__ = [
     "InputHash",
     "KeyReference",
     "LocalObjectReference",
+    "Memory",
     "Mirror",
     "Output",
     "PastRun",
@@ -72,8 +74,19 @@ class Retry(Model):
     limit: Annotated[int, Field(ge=0, le=10)] | None = Field(
         default=None,
         description="How many further attempts a run has after failures that may pass by themselves, such as a "
-        "registry that answers 500. Others end it at once. Attempts after the cluster took the Pod away are counted "
-        "apart. Default: 2.",
+        "registry that answers 500. Others end it at once. Attempts after the cluster took the Pod away, and those "
+        "with more memory, are counted apart. Default: 2.",
+    )
+    memory_factor: Annotated[int, Field(ge=1, le=10)] | None = Field(
+        default=None,
+        description="How many times the memory limit the next attempt gets after one that ran out of it; what was "
+        "enough is kept for later runs in status.memory.learned. 1 turns both off. Default: the operator's setting "
+        "build.memory.factor, mostly 2.",
+    )
+    memory_limit: Quantity | None = Field(
+        default=None,
+        description="Up to which memory limit, e.g. 16Gi. A higher one in spec.resources stays as it is. Default: the "
+        "operator's setting build.memory.limit, mostly 8Gi.",
     )
 
 
@@ -142,7 +155,9 @@ class ImageBuildSpec(Model):
         "Default: 10m.",
     )
     no_output_timeout: Duration | None = Field(
-        default=None, description="Ends a build whose log has no new line for so long, e.g. 30m. Default: never."
+        default=None,
+        description="Ends an attempt whose log has no new line for so long, e.g. 30m; the first time in a run, another "
+        "with more memory follows. Default: never.",
     )
     retry: Retry | None = Field(default=None, description="How often a failed build is tried again.")
     priority: Annotated[int, Field(ge=-1000, le=1000)] | None = Field(

@@ -28,11 +28,15 @@ class Pushed:
 
 @dataclass(frozen=True)
 class Stalled:
-    """The latest run failed for good or was cancelled: only a change by the user goes on."""
+    """The latest run failed for good or was cancelled: only a change by the user goes on.
+
+    `ready` is what `Ready` says of it, the one condition that many tools show; empty for the message.
+    """
 
     reason: Reason
     message: str
     detail: str
+    ready: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,18 +102,22 @@ def _rows(state: State) -> list[_Row]:
             return [*_verdict("Unknown", reason, clip(message, SHORT_BYTES)), going_on]
         case Pushed(message):
             return _verdict("True", Reason.SUCCEEDED, message)
-        case Stalled(reason, message, detail):
+        case Stalled(reason, message, detail, ready):
             stuck = (ConditionType.STALLED, "True", reason, detail)
-            return [*_verdict("False", reason, clip(message, SHORT_BYTES)), stuck]
+            short = clip(ready or message, SHORT_BYTES)
+            return [*_verdict("False", reason, clip(message, SHORT_BYTES), short), stuck]
         case Held(message):
             return _verdict("Unknown", Reason.SUSPENDED, message)
         case _:
             assert_never(state)
 
 
-def _verdict(status: str, reason: Reason, message: str) -> list[_Row]:
-    """One result under two names: GitOps tools ask for `Ready`."""
-    return [(kind, status, reason, message) for kind in (ConditionType.SUCCEEDED, ConditionType.READY)]
+def _verdict(status: str, reason: Reason, message: str, ready: str = "") -> list[_Row]:
+    """One result under two names: GitOps tools ask for `Ready`, which may have a message of its own."""
+    return [
+        (ConditionType.SUCCEEDED, status, reason, message),
+        (ConditionType.READY, status, reason, ready or message),
+    ]
 
 
 def _transition(before: Condition | None, status: str, now: datetime) -> str:

@@ -12,7 +12,7 @@ Every step is recorded in the status before it is acted on, so that a crash betw
 from datetime import datetime, timedelta
 
 from imagebuild_operator.api.v1alpha1 import Run
-from imagebuild_operator.core import attempt, ending, lingering, posting, runs, transitions
+from imagebuild_operator.core import attempt, ending, lingering, posting, running, runs, transitions
 from imagebuild_operator.core.decisions import (
     Decision,
     DeleteBuild,
@@ -122,4 +122,4 @@ def _next(seen: Observation, run: Run, pod: PodView | None, policy: Policy, now:
     if not ours:
         return attempt.foreign(seen, run, pod, policy, now)
     changed = attempt.changed(seen, run, now, has_started=pod.started)
-    return changed or attempt.running(seen, run, pod, policy, now)
+    return changed or running.running(seen, run, pod, policy, now)

@@ -1,35 +1,40 @@
 """How a run ends: its result, what is told of it, and another try or another run where one is due."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from imagebuild_operator.api.names import EventReason, Reason
 from imagebuild_operator.api.v1alpha1 import Failure, Run
-from imagebuild_operator.core import inputs, retry, runs, transitions
-from imagebuild_operator.core.conditions import Pushed, Stalled, State
+from imagebuild_operator.core import inputs, memory, retry, runs, transitions
+from imagebuild_operator.core.conditions import SHORT_BYTES, Pushed, Stalled, State
 from imagebuild_operator.core.decisions import Announcement, AskSlot, Decision, Wait, WriteStatus
 from imagebuild_operator.core.history import finished, result_of, with_past
 from imagebuild_operator.core.observe import BuildView, Observation
-from imagebuild_operator.core.outcome import Outcome, Stopped, Success
+from imagebuild_operator.core.outcome import Outcome, Stopped, Success, clip
+from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.core.policy import Policy
 from imagebuild_operator.pod.references import without_tag
 
 
-def failed(seen: Observation, run: Run, failure: Failure, policy: Policy, now: datetime) -> Decision:
+def failed(seen: Observation, run: Run, failure: Failure, policy: Policy, now: datetime, *, pod: PodView) -> Decision:
     """An attempt failed: another follows where its class and the time left allow it, else the run ends."""
     build = seen.build
     stays = build.spec is not None and not runs.new_cancel(build) and not _follows(build, run, failure)
     if stays:
+        more = memory.raised(build, run, pod, failure, policy)
         again = retry.following(
             run,
             Reason(failure.reason),
             limit=policy.retry_limit_of(build),
+            raises=policy.memory_raises if more is not None else 0,
             seed=f"{build.uid}/{run.number}/{run.attempt}",
             now=now,
         )
         if again is not None and again.at < policy.deadline(build, run, now):
-            return transitions.retrying(build, runs.waiting_for_retry(run, failure.reason, again, now), failure, now)
+            later = runs.waiting_for_retry(run, failure.reason, again, now)
+            return transitions.retrying(build, later, failure, now, memory=more)
     return close(seen, run, failure, now)
 
 
@@ -115,6 +120,7 @@ def _changes(build: BuildView, run: Run, outcome: Outcome, now: datetime) -> dic
                 "digest": outcome.digest,
                 "images": images or None,
                 "source": outcome.source,
+                "memory": outcome.memory,
                 "failure": None,
                 "history": with_past(status, run, reason, now, digest=outcome.digest),
             }
@@ -129,7 +135,7 @@ def _changes(build: BuildView, run: Run, outcome: Outcome, now: datetime) -> dic
 def _state(run: Run, outcome: Outcome, changes: dict[str, Any]) -> State:
     match outcome:
         case Success():
-            return _built(changes["image"], outcome.digest)
+            return _built(changes["image"], outcome.digest, outcome.warning)
         case Failure():
             return _stalled(run, outcome)
         case Stopped():
@@ -138,15 +144,24 @@ def _state(run: Run, outcome: Outcome, changes: dict[str, Any]) -> State:
             assert_never(outcome)
 
 
-def _built(image: str | None, digest: str | None) -> Pushed:
-    if image is None:
-        return Pushed(f"Built {digest}. Nothing was pushed: spec.output.push was false.")
-    return Pushed(f"Pushed {image}.")
+def _built(image: str | None, digest: str | None, warning: str = "") -> Pushed:
+    told = f"Built {digest}. Nothing was pushed: spec.output.push was false."
+    if image is not None:
+        told = f"Pushed {image}."
+    return Pushed(f"{told} {warning}".strip())
+
+
+# Of a message whose hint is long, so much is still told.
+_MESSAGE_ROOM: Final = 80
 
 
 def _stalled(run: Run, failure: Failure) -> Stalled:
-    detail = f"{failure.message} {failure.hint}" if failure.hint else failure.message
-    return Stalled(_known(failure.reason), f"Run {run.number} failed.", detail)
+    """`Ready` too has what there is to do, since that is the one condition that many tools show."""
+    begin = f"Run {run.number} failed: "
+    hint = f" {failure.hint}" if failure.hint else ""
+    room = SHORT_BYTES - len(f"{begin}{hint}".encode())
+    short = f"{begin}{clip(failure.message, max(room, _MESSAGE_ROOM))}{hint}"
+    return Stalled(_known(failure.reason), f"Run {run.number} failed.", transitions.explained(failure), short)
 
 
 def _known(reason: str) -> Reason:
@@ -163,7 +178,7 @@ def _announcement(run: Run, outcome: Outcome) -> Announcement:
             note = f"{_done(run, outcome)} {warning}"
             return Announcement(EventReason.OUT_OF_MEMORY_SURVIVED, note, about, warning=True)
         case Failure():
-            note = f"Run {run.number} failed: {outcome.message}"
+            note = f"Run {run.number} failed: {transitions.explained(outcome)}"
             return Announcement(outcome.reason, note, about, warning=True)
         case Stopped():
             return Announcement(outcome.reason, outcome.message, about)
@@ -173,8 +188,14 @@ def _announcement(run: Run, outcome: Outcome) -> Announcement:
 
 def _done(run: Run, success: Success) -> str:
     if success.pushed:
-        return f"Run {run.number} pushed {success.digest}."
+        return f"Run {run.number} pushed {success.digest}.{_needed(success)}"
     return f"Run {run.number} built {success.digest} and pushed nothing, as it was asked."
+
+
+def _needed(success: Success) -> str:
+    if success.memory is None:
+        return ""
+    return f" It had {success.memory.learned} of memory, as later runs will: spec.resources.limits.memory is too small."
 
 
 def with_warnings(decision: Decision, run: Run, warnings: tuple[str, ...]) -> Decision:
@@ -221,9 +242,17 @@ def _state_again(build: BuildView, run: Run) -> State:
     """The state that a finished run left, as its own write told it where that can be read off."""
     status = build.status
     if runs.succeeded(build, run):
-        return _built(status.image, status.digest)
+        built = _built(status.image, status.digest)
+        return next(
+            (Pushed(told) for told in _messages(build, Reason.SUCCEEDED) if told.startswith(built.message)), built
+        )
     reason = _known(run.reason or (status.failure.reason if status.failure else ""))
     if reason not in (Reason.CANCELLED, Reason.SUPERSEDED) and status.failure is not None:
         return _stalled(run, status.failure)
-    told = next((c.message for c in status.conditions or () if c.reason == reason), f"Run {run.number} was stopped.")
+    told = next(_messages(build, reason), f"Run {run.number} was stopped.")
     return Stalled(reason, told, told)
+
+
+def _messages(build: BuildView, reason: Reason) -> Iterator[str]:
+    """What the stored conditions with this reason say."""
+    return (condition.message for condition in build.status.conditions or () if condition.reason == reason)

@@ -1,21 +1,151 @@
-"""The executor's own last words in its log."""
+"""The executor's log: what it said itself among what the steps printed.
+
+Steps may print anything, and the same words as the executor. What tells them apart is what only the executor does:
+it ends with one plain line of its own, after everything else (kaniko, cmd/executor/cmd/root.go), and logs its progress
+in one of three formats (pkg/logging/logging.go).
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Final
+
+# ECMA-48: control sequences, strings such as titles and links, and other two-character escapes.
+_ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]?[0-~])")
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffd\ud800-\udfff]+")
+
+_OWN_WORDS: Final = ("error ", "Error: ", "fatal: ", "kaniko should only be run inside of a container")
+# A step that fails without having ended its line leaves the executor's words in the middle of it.
+_STEP_FAILED: Final = "error building image: error building stage: failed to "
+_USAGE: Final = "\nUsage:\n  executor "
+# What cobra prints after that: headings, flags and the lines they go on in.
+_USAGE_LINE: Final = re.compile(
+    r"(?:[ \t].*|(?:Usage|Flags|Global Flags|Available Commands|Additional Commands|Examples|Aliases):"
+    r"|Use \"executor .*)?$"
+)
+# The executor's own words come last; what is older than this many characters is not looked through for them.
+_END: Final = 64 * 1024
+_STEP_ENDED: Final = "failed to execute command: waiting for process to exit: "
+
+_TEXT: Final = re.compile(r'time="[^"]{0,64}" level=[a-z]+ msg=("(?:[^"\\]|\\.)*"|[^\s"]+)\s*$')
+_COLOR: Final = re.compile(r"(?:TRAC|DEBU|INFO|WARN|ERRO|FATA)\[[0-9TZ:+.-]+\] (.*)$")
+_QUOTED: Final = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))", re.DOTALL)
+_SHORT: Final = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
+
+
+def plain(log: str) -> str:
+    """The log as a terminal would leave it, in printable lines: no colours, of progress bars only their end."""
+    text = _ESCAPES.sub("", log).replace("\r\n", "\n")
+    if "\r" in text:
+        text = "\n".join(_overwritten(line) for line in text.split("\n"))
+    return _UNPRINTABLE.sub("\ufffd", text)
+
+
+def _overwritten(line: str) -> str:
+    return next((part for part in reversed(line.split("\r")) if part.strip()), "")
 
 
 def without_usage(log: str) -> str:
     """The log up to the flag usage that the executor prints after `Error: ...`, 85 lines and nothing after them.
 
     cobra prints it (no SilenceUsage), for the command `executor` (kaniko, cmd/executor/cmd/root.go). The output of
-    RUN steps may well hold other programs' errors and usage.
+    RUN steps may well hold other programs' errors and usage, or the executor's own, but then the log goes on.
     """
-    return log.partition("\nUsage:\n  executor ")[0]
+    before, found, after = log.rpartition(_USAGE)
+    if not found or not all(_USAGE_LINE.match(line) for line in after.split("\n")[1:]):
+        return log
+    return before
 
 
-def error_line(log: str) -> str:
+def error_line(log: str, exit_code: int | None = None) -> str:
     """The line of the executor's log that says what went wrong, or an empty string.
 
-    The executor ends with one plain line that starts with `error ` (build and push) or `Error: ` (options and
-    context), whatever its log format; the last one counts.
+    Args:
+        log: of the container that failed.
+        exit_code: that it ended with.
     """
-    lines = [line.strip() for line in without_usage(log).splitlines()]
-    said = [line for line in lines if line.startswith(("error ", "Error: ", "fatal: "))]
-    return said[-1] if said else next((line for line in reversed(lines) if line), "")
+    lines = _last_lines(log)
+    return _last_words(lines, exit_code) or next((line for line in reversed(lines) if line), "")
+
+
+def last_words(log: str, exit_code: int | None = None) -> str:
+    """The same, but only what looks like the executor's own words; empty when it was killed before it had any."""
+    return _last_words(_last_lines(log), exit_code)
+
+
+def _last_lines(log: str) -> list[str]:
+    said = without_usage(log)
+    if len(said) > _END:
+        # Half a line would be misread as a whole one.
+        said = "…" + said[-_END:]
+    return [line.strip() for line in said.splitlines()]
+
+
+def _last_words(lines: list[str], exit_code: int | None) -> str:
+    """The last such line counts, with one exception.
+
+    What a step prints and what the executor says of its end come through two pipes, and may change places.
+    """
+    ended: list[str] = []
+    for line in reversed(lines):
+        if _message(line) is not None:
+            break
+        words = _own(line)
+        if words:
+            ended.append(words)
+    how = ("signal: ",) if exit_code == 255 else ()
+    about_a_step = [words for words in ended if _step_ended(words, (f"exit status {exit_code}", *how))]
+    found = (about_a_step or ended)[:1]
+    return found[0] if found else next(filter(None, map(_own, reversed(lines))), "")
+
+
+def _step_ended(words: str, how: tuple[str, ...]) -> bool:
+    head, found, end = words.partition(_STEP_ENDED)
+    return bool(found) and head.startswith("error building image: ") and end.startswith(how)
+
+
+def _own(line: str) -> str:
+    """The part of a line that the executor said last; empty if it said nothing there."""
+    start = line.rfind(_STEP_FAILED)
+    return line[max(start, 0) :] if start >= 0 or line.startswith(_OWN_WORDS) else ""
+
+
+def messages(log: str) -> Iterator[str]:
+    """What the executor logged of its progress, in order; steps can print such lines as well."""
+    for line in log.splitlines():
+        message = _message(line)
+        if message is not None:
+            yield message
+
+
+def _message(line: str) -> str | None:
+    if (start := line.rfind('time="')) >= 0 and (text := _TEXT.match(line, start)):
+        return _unquoted(text[1])
+    if color := _COLOR.search(line):
+        return color[1].strip()
+    if line.startswith('{"') and '"msg":' in line:
+        return _json_message(line)
+    return None
+
+
+def _json_message(line: str) -> str | None:
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    message = document.get("msg")
+    return message.strip() if isinstance(message, str) and "level" in document else None
+
+
+def _unquoted(text: str) -> str:
+    """What Go's strconv.Quote made of a message, undone; logrus quotes those with anything but a word in them."""
+    if not text.startswith('"'):
+        return text
+    return _QUOTED.sub(_character, text[1:-1]).strip()
+
+
+def _character(found: re.Match[str]) -> str:
+    if found[4]:
+        return _SHORT.get(found[4], found[4])
+    code = int(found[1] or found[2] or found[3], 16)
+    return chr(code) if code <= 0x10FFFF else "\ufffd"

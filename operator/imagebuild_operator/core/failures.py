@@ -1,75 +1,20 @@
 """Why a build's Pod failed: one ordered table from evidence to reason, message and hint.
 
-Adding a cause means adding one row. The Pod's own status comes first, since it is certain; what the log says comes
-after. The facts are from the executor's sources (cmd/executor/cmd/root.go) and from real failing builds.
+Adding a cause means adding one row: here what the Pod itself says, which comes first, since it is certain; in `causes`
+what the init container and the executor say, by what failed. The facts are from the executor's sources
+(cmd/executor/cmd/root.go) and from real failing builds, whose logs are in `tests/corpus`.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 from imagebuild_operator.api.names import Reason
-from imagebuild_operator.core import registry_advice, registry_errors
+from imagebuild_operator.core import killed
+from imagebuild_operator.core.causes import dockerfile, executor, prepare, registry, steps
+from imagebuild_operator.core.causes.cause import Cause, Doc, Evidence, Explanation, Found
 from imagebuild_operator.core.executor_log import error_line
-from imagebuild_operator.core.pods import ContainerView, PodView
-from imagebuild_operator.pod.prepared import REASONS, PrepareFailure, parse_result
 
-
-@dataclass(frozen=True)
-class Evidence:
-    """What is known about a Pod that ended without success."""
-
-    pod: PodView
-    log: str = ""
-
-    @property
-    def container(self) -> ContainerView | None:
-        """The container that failed: the init container if it did, else the build."""
-        prepare = self.pod.prepare
-        if prepare is not None and prepare.exit_code not in (None, 0):
-            return prepare
-        return self.pod.build if self.pod.build is not None and self.pod.build.exit_code is not None else None
-
-    @property
-    def preparing(self) -> bool:
-        """Whether it failed before the executor ran."""
-        return self.container is not None and self.container is self.pod.prepare
-
-    @property
-    def exit_code(self) -> int | None:
-        """Exit code of the container that failed."""
-        return self.container.exit_code if self.container else None
-
-    @cached_property
-    def said(self) -> str:
-        """The last words in the log; many rows ask for them, and a log may hold a mebibyte."""
-        return error_line(self.log)
-
-    @property
-    def prepare_failure(self) -> PrepareFailure | None:
-        """What the init container said of its own failure."""
-        if not self.preparing or self.container is None:
-            return None
-        result = parse_result(self.container.message)
-        return result if isinstance(result, PrepareFailure) else None
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """What the user reads: what happened, and what to do."""
-
-    message: str
-    hint: str = ""
-
-
-@dataclass(frozen=True)
-class Cause:
-    """One row: when it applies, and what is said."""
-
-    reason: Reason
-    applies: Callable[[Evidence], bool]
-    explain: Callable[[Evidence], Explanation]
+__all__ = ["CAUSES", "Cause", "Evidence", "Explanation", "explain", "find"]
 
 
 def _deleted(evidence: Evidence) -> bool:
@@ -117,7 +62,10 @@ def _out_of_memory(evidence: Evidence) -> bool:
     told = evidence.prepare_failure
     if told is not None and told.reason == Reason.OUT_OF_MEMORY:
         return True
-    return evidence.container is not None and evidence.container.reason == "OOMKilled"
+    if evidence.container is None or evidence.container.reason != "OOMKilled":
+        return False
+    # A step may have gone on without the process that was killed, and only the push failed.
+    return not (evidence.exit_code == 1 and error_line(evidence.log).startswith("error pushing "))
 
 
 def _explain_memory(evidence: Evidence) -> Explanation:
@@ -126,23 +74,7 @@ def _explain_memory(evidence: Evidence) -> Explanation:
             "The init container was killed at its memory limit while it fetched the source.",
             "Raise spec.sourceResources.limits.memory.",
         )
-    return Explanation(
-        f"The build was killed at its memory limit (exit code {evidence.exit_code}).",
-        "Raise spec.resources.limits.memory; that alone builds again.",
-    )
-
-
-def _said(*matches: Callable[[str], bool]) -> Callable[[Evidence], bool]:
-    """Whether the executor's own last words match one of these; its own errors end with exit code 1."""
-    return lambda evidence: evidence.exit_code == 1 and any(match(evidence.said) for match in matches)
-
-
-def _explain_registry(what: str, hint: str) -> Callable[[Evidence], Explanation]:
-    return lambda evidence: Explanation(f"{what}: {evidence.said}", hint)
-
-
-def _advised(advice: Callable[[str, PodView], registry_advice.Advice]) -> Callable[[Evidence], Explanation]:
-    return lambda evidence: Explanation(*advice(evidence.said, evidence.pod))
+    return Explanation(*killed.at_the_limit(evidence.exit_code, evidence.said, evidence.pod.memory_limit))
 
 
 def _pod_message(what: str, hint: str) -> Callable[[Evidence], Explanation]:
@@ -153,27 +85,9 @@ def _pod_message(what: str, hint: str) -> Callable[[Evidence], Explanation]:
     return explain
 
 
-def _explain_prepare(evidence: Evidence) -> Explanation:
-    failure = evidence.prepare_failure
-    if failure is not None:
-        return Explanation(failure.message, failure.hint)
-    return Explanation(_with_last_words(f"Fetching the source failed with exit code {evidence.exit_code}", evidence))
-
-
-def _prepare_said(reason: Reason) -> Callable[[Evidence], bool]:
-    def applies(evidence: Evidence) -> bool:
-        failure = evidence.prepare_failure
-        return failure is not None and failure.reason == reason
-
-    return applies
-
-
 def _explain_build(evidence: Evidence) -> Explanation:
-    return Explanation(_with_last_words(f"The build failed with exit code {evidence.exit_code}", evidence))
-
-
-def _with_last_words(what: str, evidence: Evidence) -> str:
-    return f"{what}: {evidence.said}" if evidence.said else f"{what}."
+    said = evidence.said
+    return Explanation(f"The build failed with exit code {evidence.exit_code}" + (f": {said}" if said else "."))
 
 
 # The kubelet's own refusals (pkg/kubelet/lifecycle/predicate.go): the room that the scheduler saw was taken meanwhile,
@@ -182,94 +96,139 @@ _NO_ROOM_LEFT: Final = ("OutOfcpu", "OutOfmemory", "OutOfpods", "OutOfephemeral-
 _NEVER_HERE: Final = ("UnexpectedAdmissionError", "PodFeatureUnsupported", "PodOSNotSupported")
 _BUILD_AGAIN: Final = "Set the annotation imagebuild.dev/requestedAt to build again."
 
-# Where it ran out of memory, the kubelet mostly says so as well: both have one row.
-TOLD_BY_PREPARE: Final = tuple(sorted(REASONS - {Reason.OUT_OF_MEMORY}))
+
+def _pod(name: str, sign: str, says: str, hint: str) -> Doc:
+    return Doc(name, Found.POD, sign, says, hint)
+
+
+def _of_pod(name: str, reason: Reason, applies: Callable[[Evidence], bool], sign: str, what: str, hint: str) -> Cause:
+    """A row that repeats the Pod's own message."""
+    return Cause(reason, applies, _pod_message(what, hint), _pod(name, sign, what, hint))
+
 
 CAUSES: Final[tuple[Cause, ...]] = (
     Cause(
         Reason.DISRUPTED,
         _disrupted,
         lambda evidence: Explanation(f"The cluster took the Pod away: {evidence.pod.disruption}", _BUILD_AGAIN),
+        _pod("pod-disrupted", "the condition DisruptionTarget", "The cluster took the Pod away", _BUILD_AGAIN),
     ),
     Cause(
         Reason.POD_LOST,
         _deleted,
         lambda _: Explanation("The Pod was deleted before the build ended.", _BUILD_AGAIN),
+        _pod("pod-deleted", "a deletion before its end", "The Pod was deleted before the build ended", _BUILD_AGAIN),
     ),
     Cause(
         Reason.TIMEOUT,
         _pod_reason("DeadlineExceeded"),
         _explain_timeout,
-    ),
-    Cause(
-        Reason.EVICTED,
-        _short_of_room,
-        _pod_message("The node ran short and evicted the Pod", "Give the nodes more room, or raise spec.resources."),
-    ),
-    Cause(
-        Reason.OUT_OF_STORAGE,
-        _pod_reason("Evicted"),
-        _pod_message("The Pod was evicted", "Raise spec.resources.limits.ephemeral-storage."),
-    ),
-    Cause(
-        Reason.DISRUPTED, _pod_reason("Preempting"), _pod_message("The node made room for another Pod", _BUILD_AGAIN)
-    ),
-    Cause(
-        Reason.POD_LOST,
-        _pod_reason("NodeLost", "NodeShutdown", "Terminated", "Shutdown"),
-        _pod_message("The Pod's node went away", _BUILD_AGAIN),
-    ),
-    Cause(
-        Reason.DISRUPTED,
-        _pod_reason(*_NO_ROOM_LEFT),
-        _pod_message("The node had no room left for the Pod", _BUILD_AGAIN),
-    ),
-    Cause(
-        Reason.POD_REJECTED,
-        _pod_reason(*_NEVER_HERE),
-        _pod_message("The node refused the Pod", "Check spec.resources and spec.podTemplate."),
-    ),
-    Cause(Reason.OUT_OF_MEMORY, _out_of_memory, _explain_memory),
-    *(Cause(reason, _prepare_said(reason), _explain_prepare) for reason in TOLD_BY_PREPARE),
-    Cause(Reason.SOURCE_FAILED, lambda evidence: evidence.preparing, _explain_prepare),
-    Cause(
-        Reason.RATE_LIMITED,
-        _said(registry_errors.rate_limited),
-        _explain_registry("The registry allows no further requests for now", "Log in, or pull through a mirror."),
-    ),
-    # Before those that are looked for in the whole answer: a try by plain http, which failed as well, may follow.
-    Cause(Reason.CERTIFICATE_UNKNOWN, _said(registry_errors.untrusted), _advised(registry_advice.untrusted)),
-    Cause(Reason.CERTIFICATE_UNKNOWN, _said(registry_errors.without_tls), _advised(registry_advice.without_tls)),
-    Cause(
-        Reason.REGISTRY_NOT_FOUND,
-        _said(registry_errors.no_such_host, registry_errors.no_registry, registry_errors.no_repository),
-        _advised(registry_advice.missing_registry),
-    ),
-    Cause(Reason.IMAGE_NOT_FOUND, _said(registry_errors.no_image), _advised(registry_advice.missing_image)),
-    Cause(
-        Reason.REGISTRY_UNAVAILABLE,
-        _said(registry_errors.unavailable),
-        _explain_registry("The registry failed or cannot be reached", "Check the registry's health and its address."),
-    ),
-    Cause(Reason.REGISTRY_AUTH_FAILED, _said(registry_errors.refused), _advised(registry_advice.refusal)),
-    Cause(
-        Reason.BUILD_FAILED,
-        lambda evidence: evidence.exit_code == 0,
-        lambda _: Explanation(
-            "The executor ended with exit code 0 but left no digest in its termination message.",
-            "Check that spec.executor.image is a kaniko executor.",
+        _pod(
+            "timeout",
+            "the reason DeadlineExceeded",
+            "The build did not end within spec.timeout, or the source was still being fetched",
+            "Raise spec.timeout, or fetch less; after a long silence at its end, raise spec.resources.limits.memory.",
         ),
     ),
+    _of_pod(
+        "node-pressure",
+        Reason.EVICTED,
+        _short_of_room,
+        "the reason Evicted with the condition DisruptionTarget",
+        "The node ran short and evicted the Pod",
+        "Give the nodes more room, or raise spec.resources.",
+    ),
+    _of_pod(
+        "storage-limit",
+        Reason.OUT_OF_STORAGE,
+        _pod_reason("Evicted"),
+        "the reason Evicted alone",
+        "The Pod was evicted",
+        "Raise spec.resources.limits.ephemeral-storage.",
+    ),
+    _of_pod(
+        "pod-preempted",
+        Reason.DISRUPTED,
+        _pod_reason("Preempting"),
+        "the reason Preempting",
+        "The node made room for another Pod",
+        _BUILD_AGAIN,
+    ),
+    _of_pod(
+        "node-gone",
+        Reason.POD_LOST,
+        _pod_reason("NodeLost", "NodeShutdown", "Terminated", "Shutdown"),
+        "the reasons NodeLost, NodeShutdown, Terminated, Shutdown",
+        "The Pod's node went away",
+        _BUILD_AGAIN,
+    ),
+    _of_pod(
+        "node-full",
+        Reason.DISRUPTED,
+        _pod_reason(*_NO_ROOM_LEFT),
+        f"the reasons {', '.join(_NO_ROOM_LEFT)}",
+        "The node had no room left for the Pod",
+        _BUILD_AGAIN,
+    ),
+    _of_pod(
+        "node-refused",
+        Reason.POD_REJECTED,
+        _pod_reason(*_NEVER_HERE),
+        f"the reasons {', '.join(_NEVER_HERE)}",
+        "The node refused the Pod",
+        "Check spec.resources and spec.podTemplate.",
+    ),
+    Cause(
+        Reason.OUT_OF_MEMORY,
+        _out_of_memory,
+        _explain_memory,
+        _pod(
+            "memory-limit",
+            "a container's reason OOMKilled, or the init container's report",
+            "The build, or the init container that fetches the source, was killed at its memory limit",
+            "Raise spec.resources.limits.memory, or spec.sourceResources.limits.memory; that alone builds again.",
+        ),
+    ),
+    *prepare.PREPARE,
+    *registry.ANSWERS,
+    *registry.PUSHES,
+    *registry.IMAGES,
+    *dockerfile.INSTRUCTIONS,
+    *dockerfile.FILES,
+    *steps.STEPS,
+    *executor.EXECUTOR,
     Cause(
         Reason.BUILD_FAILED,
         lambda evidence: evidence.exit_code is None,
         _pod_message("The Pod failed without a result of its containers", ""),
+        _pod(
+            "pod-without-result",
+            "the phase Failed, and no container that ended",
+            "The Pod failed without a result of its containers",
+            "Look at the Events of the Pod and its node's kubelet.",
+        ),
     ),
-    Cause(Reason.BUILD_FAILED, lambda _: True, _explain_build),
+    Cause(
+        Reason.BUILD_FAILED,
+        lambda _: True,
+        _explain_build,
+        Doc(
+            "unknown",
+            Found.EXIT,
+            "none of the others",
+            "The build failed with exit code {code}, and words that this table does not know yet",
+            "Read status.failure.logTail; tell the project, so that the table grows.",
+        ),
+    ),
 )
 
 
-def explain(evidence: Evidence) -> tuple[Reason, Explanation]:
+def find(evidence: Evidence) -> Cause:
     """The first cause of the table that applies; the last row always does."""
-    cause = next(cause for cause in CAUSES if cause.applies(evidence))
+    return next(cause for cause in CAUSES if cause.applies(evidence))
+
+
+def explain(evidence: Evidence) -> tuple[Reason, Explanation]:
+    """Its reason, and what is said."""
+    cause = find(evidence)
     return cause.reason, cause.explain(evidence)

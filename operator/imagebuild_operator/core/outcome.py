@@ -5,29 +5,35 @@ from dataclasses import dataclass
 from typing import Final
 
 from imagebuild_operator.api.names import Reason
-from imagebuild_operator.api.v1alpha1 import BuiltSource, Failure
-from imagebuild_operator.core.executor_log import without_usage
+from imagebuild_operator.api.v1alpha1 import BuiltSource, Failure, Memory
+from imagebuild_operator.core.executor_log import plain
 from imagebuild_operator.core.failures import Evidence, Explanation, explain
+from imagebuild_operator.core.instruction import NOWHERE, Place, place
+from imagebuild_operator.core.log_tail import LOG_TAIL_BYTES, log_tail
+from imagebuild_operator.core.masking import masked
 from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.core.pushes import told
+from imagebuild_operator.pod.dockerfile import instructions
+from imagebuild_operator.pod.outline import decode, marks_of
 from imagebuild_operator.pod.prepared import COMMIT_LIMIT, REVISION_LIMIT, Prepared, parse_result
 
 MESSAGE_BYTES: Final = 512
 HINT_BYTES: Final = 256
-LOG_TAIL_BYTES: Final = 2048
+INSTRUCTION_BYTES: Final = 200
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class Success:
-    """An image was built, and pushed to `images` unless it was not to be."""
+    """An image was built, and pushed to `images` unless it was not to be; `memory` is kept for later runs."""
 
     digest: str
     images: tuple[str, ...] = ()
     source: BuiltSource | None = None
     warning: str = ""
     pushed: bool = True
+    memory: Memory | None = None
 
 
 @dataclass(frozen=True)
@@ -64,14 +70,27 @@ def _printable(text: str, allowed: str) -> str:
     return "".join(c if c.isprintable() or c in allowed else "\ufffd" for c in text)
 
 
-def failure(reason: Reason, message: str, hint: str = "", *, exit_code: int | None = None, log: str = "") -> Failure:
-    """The record of a failure, every text within its bound."""
+def failure(
+    reason: Reason, message: str, hint: str = "", *, exit_code: int | None = None, log: str = "", at: Place = NOWHERE
+) -> Failure:
+    """The record of a failure, every text within its bound and without credentials.
+
+    Args:
+        reason: one word.
+        message: what happened.
+        hint: what to do.
+        exit_code: of the container that failed.
+        log: of that container, plain.
+        at: the instruction that was at work.
+    """
     return Failure(
         reason=reason.value,
-        message=clip(message, MESSAGE_BYTES),
+        message=clip(masked(message[: 4 * MESSAGE_BYTES]), MESSAGE_BYTES),
         hint=clip(hint, HINT_BYTES) or None,
         exit_code=exit_code,
-        log_tail=tail(without_usage(log)) or None,
+        instruction=clip(masked(" ".join(at.instruction[: 4 * INSTRUCTION_BYTES].split())), INSTRUCTION_BYTES) or None,
+        line=at.line,
+        log_tail=log_tail(log, exit_code) or None,
     )
 
 
@@ -95,20 +114,21 @@ def log_container(pod: PodView) -> str | None:
     return evidence.container.name
 
 
-def judge(pod: PodView, log: str) -> Success | Failure:
+def judge(pod: PodView, log: str, dockerfile: str | None = None) -> Success | Failure:
     """The result of a Pod that is terminal or gone.
 
     Args:
         pod: its last copy.
         log: end of the failed container's log; may be empty.
+        dockerfile: that it was built from, where the spec holds it.
     """
     digest = digest_of(pod)
     if digest is not None and pod.build is not None:
         killed = pod.build.reason == "OOMKilled"
         return Success(digest, pod.destinations, _source_of(pod), _OOM_SURVIVED if killed else "", pod.pushes)
-    evidence = Evidence(pod, log or _message_as_log(pod))
+    evidence = Evidence(pod, plain(log or _message_as_log(pod)))
     reason, explanation = explain(evidence)
-    return _failed(reason, explanation, evidence)
+    return _failed(reason, explanation, evidence, dockerfile)
 
 
 _OOM_SURVIVED: Final = (
@@ -117,9 +137,18 @@ _OOM_SURVIVED: Final = (
 )
 
 
-def _failed(reason: Reason, explanation: Explanation, evidence: Evidence) -> Failure:
+def _failed(reason: Reason, explanation: Explanation, evidence: Evidence, dockerfile: str | None) -> Failure:
     message = told(evidence.pod.destinations, evidence.log) + explanation.message
-    return failure(reason, message, explanation.hint, exit_code=evidence.exit_code, log=evidence.log)
+    at = NOWHERE if evidence.preparing else place_of(evidence.pod, evidence.log, dockerfile, evidence.exit_code)
+    return failure(reason, message, explanation.hint, exit_code=evidence.exit_code, log=evidence.log, at=at)
+
+
+def place_of(pod: PodView, log: str, dockerfile: str | None, exit_code: int | None = None) -> Place:
+    """The instruction that was at work, by the executor's plain log and what is known of the Dockerfile."""
+    if dockerfile is not None:
+        return place(log, exit_code, marks_of(instructions(dockerfile)), dockerfile)
+    prepared = parse_result(pod.prepare.message) if pod.prepare is not None else None
+    return place(log, exit_code, decode(prepared.outline) if isinstance(prepared, Prepared) else ())
 
 
 def _message_as_log(pod: PodView) -> str:

@@ -13,6 +13,7 @@ from imagebuild_operator.api import names
 from imagebuild_operator.core.mounts import MountedObject, mounted_objects
 from imagebuild_operator.core.reading import entries, mapping, number, text
 from imagebuild_operator.core.times import parse_time
+from imagebuild_operator.pod.quantities import amount
 from imagebuild_operator.pod.registries import CA_VOLUME, LOGINS_VOLUME, secret_volume_name
 
 # Bounds of status.images: what somebody else's Pod claims to push must not make the status unacceptable.
@@ -59,7 +60,7 @@ class ContainerView:
             exit_code=number(terminated, "exitCode") if terminated else None,
             reason=text(terminated, "reason"),
             message=text(terminated, "message"),
-            since=parse_time(text(mapping(status, "state", "running"), "startedAt")),
+            since=parse_time(text(mapping(status, "state", "running"), "startedAt") or text(terminated, "startedAt")),
             finished=parse_time(text(terminated, "finishedAt")),
         )
 
@@ -95,6 +96,7 @@ class PodView:
     objects: tuple[MountedObject, ...] = ()
     cloud: str = ""
     service_account: str = ""
+    memory_limit: int | None = None
     gone: bool = False
     delete_requested: bool = False
     told: datetime | None = None
@@ -181,6 +183,7 @@ class PodView:
             objects=mounted_objects(entries(mapping(raw, "spec"), "volumes")),
             cloud=text(mapping(metadata, "annotations"), names.ANNOTATION_CLOUD),
             service_account=text(mapping(raw, "spec"), "serviceAccountName"),
+            memory_limit=_memory_limit(raw),
             gone=gone,
             delete_requested=delete_requested,
         )
@@ -204,13 +207,22 @@ def _disruption(condition: Mapping[str, Any]) -> str:
     return text(condition, "message") or text(condition, "reason") or "the cluster"
 
 
+def _build_container(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    containers = entries(mapping(raw, "spec"), "containers")
+    return next((one for one in containers if one.get("name") == names.CONTAINER_BUILD), {})
+
+
 def _arguments(raw: Mapping[str, Any]) -> list[str]:
     """What the executor was told: what it did, whatever the spec says by now."""
-    for container in entries(mapping(raw, "spec"), "containers"):
-        args = container.get("args")
-        if container.get("name") == names.CONTAINER_BUILD and isinstance(args, list):
-            return [arg for arg in args if isinstance(arg, str)]
-    return []
+    args = _build_container(raw).get("args")
+    return [arg for arg in args if isinstance(arg, str)] if isinstance(args, list) else []
+
+
+def _memory_limit(raw: Mapping[str, Any]) -> int | None:
+    """What the build container may take up, in bytes: what killed it, whatever the spec says by now."""
+    limits = mapping(_build_container(raw), "resources", "limits")
+    found = amount(text(limits, "memory") or number(limits, "memory") or "")
+    return int(found) if found is not None and 0 < found < 2**63 else None
 
 
 def _destinations(arguments: list[str]) -> tuple[str, ...]:

@@ -1,11 +1,12 @@
 """A recorded attempt whose Pod is still to come: it is asked for, once nothing stands in its way."""
 
+import re
 from datetime import datetime
 from typing import Final
 
 from imagebuild_operator.api.names import EventReason, Reason
 from imagebuild_operator.api.v1alpha1 import Failure, ImageBuildSpec, Run
-from imagebuild_operator.core import attempt, ending, groups, runs, starting, transitions
+from imagebuild_operator.core import attempt, ending, groups, memory, runs, starting, transitions
 from imagebuild_operator.core.decisions import Announcement, CreatePod, Decision, FetchBuild, FetchPod
 from imagebuild_operator.core.observe import Observation, Refusal
 from imagebuild_operator.core.outcome import failure
@@ -16,9 +17,12 @@ from imagebuild_operator.pod.settings import AttemptIdentity, BuildIdentity
 from imagebuild_operator.pod.spec_error import SpecError
 
 # The answers to a document that is malformed, too large or invalid: the same one gets no other.
-NEVER_TAKEN: Final = (400, 413, 422)
+_NEVER_TAKEN: Final = (400, 413, 422)
+# A policy or webhook may answer with any of these, and may think otherwise by and by (k8s.io/apiserver,
+# pkg/admission/plugin/policy/validating/dispatcher.go and plugin/webhook/errors/statuserror.go).
+_DENIED: Final = re.compile(r"\bdenied (?:the )?request\b")
 # What etcd says of an object beyond its limit comes as a 500 (etcd, server/etcdserver/errors/errors.go).
-TOO_LARGE: Final = "request is too large"
+_TOO_LARGE: Final = "request is too large"
 SPEC_HINT: Final = "Correct the field the message names."
 POD_HINT: Final = "Correct the field the message names, mostly below spec.podTemplate or spec.resources."
 
@@ -42,13 +46,24 @@ def ask(seen: Observation, run: Run, policy: Policy, now: datetime) -> Decision:
     return waiting or _create(seen, run, name, build.spec, policy, now)
 
 
+def _refused_for_good(refusal: Refusal) -> bool:
+    """Whether the API server will never take the Pod as it is."""
+    if _DENIED.search(refusal.message):
+        return False
+    return refusal.status in _NEVER_TAKEN or _TOO_LARGE in refusal.message
+
+
 def _held_up(
     seen: Observation, run: Run, refusal: Refusal | None, policy: Policy, now: datetime
 ) -> Decision | Failure | None:
     """What keeps the Pod from being asked for: an answer that was no, or a Pod of before."""
-    if refusal is not None and (refusal.status in NEVER_TAKEN or TOO_LARGE in refusal.message):
+    if refusal is not None and _refused_for_good(refusal):
         return failure(Reason.POD_REJECTED, refusal.message, POD_HINT)
     end = starting.deadline(run, policy.start_timeout_of(seen.build), now)
+    limit = memory.limit_of(seen.build, run, policy) if refusal is not None else None
+    too_large = memory.refused(refusal, limit, now=now, end=end) if refusal is not None and limit is not None else None
+    if too_large is not None:
+        return too_large
     # By name: the Pod of a build that was deleted and made anew counts, too.
     others = [pod for pod in seen.pods if pod.owner_name == seen.build.name]
     for pod in others:
@@ -73,7 +88,14 @@ def _create(seen: Observation, run: Run, name: str, spec: ImageBuildSpec, policy
     try:
         manifest = build_pod(
             build=BuildIdentity(name=build.name, namespace=build.namespace, uid=build.uid),
-            attempt=AttemptIdentity(run.number, run.attempt, name, run.generation, groups.granted(build, run)),
+            attempt=AttemptIdentity(
+                run.number,
+                run.attempt,
+                name,
+                run.generation,
+                groups.granted(build, run),
+                memory.limit_of(build, run, policy),
+            ),
             spec=spec,
             settings=policy.pod,
             deadline_seconds=int(remaining),

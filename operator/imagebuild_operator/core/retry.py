@@ -32,12 +32,22 @@ CLASSES: Final[Mapping[Reason, FailureClass]] = {
     Reason.EVICTED: FailureClass.DISRUPTION,
     Reason.POD_LOST: FailureClass.DISRUPTION,
     Reason.OUT_OF_MEMORY: FailureClass.MEMORY,
+    # A limit that is only a little too small kills nothing: the build crawls, and says nothing for long.
+    Reason.NO_OUTPUT: FailureClass.MEMORY,
+    Reason.MEMORY_NOT_ALLOWED: FailureClass.THEIRS,
     # The Pod itself has waited for what was missing, as long as it may.
     Reason.START_TIMEOUT: FailureClass.MISSING,
     Reason.BUILD_FAILED: FailureClass.THEIRS,
+    Reason.DOCKERFILE_INVALID: FailureClass.THEIRS,
+    Reason.STEP_FAILED: FailureClass.THEIRS,
+    Reason.SOURCE_FILE_MISSING: FailureClass.THEIRS,
+    Reason.IMAGE_UNUSABLE: FailureClass.THEIRS,
+    Reason.PUSH_REJECTED: FailureClass.THEIRS,
+    Reason.TAG_IMMUTABLE: FailureClass.THEIRS,
+    Reason.REGISTRY_FULL: FailureClass.THEIRS,
+    Reason.EXECUTOR_FAILED: FailureClass.THEIRS,
     Reason.OUT_OF_STORAGE: FailureClass.THEIRS,
     Reason.TIMEOUT: FailureClass.THEIRS,
-    Reason.NO_OUTPUT: FailureClass.THEIRS,
     Reason.POD_REJECTED: FailureClass.THEIRS,
     Reason.NAME_CONFLICT: FailureClass.THEIRS,
     Reason.INVALID_SPEC: FailureClass.THEIRS,
@@ -64,7 +74,11 @@ CLASSES: Final[Mapping[Reason, FailureClass]] = {
 DISRUPTIONS: Final = 3
 LONGEST_SECONDS: Final = 300.0
 # A registry needs time to mend; what took the Pod away has mostly done so already, and the next one goes elsewhere.
-FIRST_SECONDS: Final[Mapping[FailureClass, float]] = {FailureClass.TRANSIENT: 10.0, FailureClass.DISRUPTION: 2.0}
+FIRST_SECONDS: Final[Mapping[FailureClass, float]] = {
+    FailureClass.TRANSIENT: 10.0,
+    FailureClass.DISRUPTION: 2.0,
+    FailureClass.MEMORY: 2.0,
+}
 
 
 @dataclass(frozen=True)
@@ -75,27 +89,30 @@ class Retry:
     at: datetime
 
 
-def following(run: Run, reason: Reason, *, limit: int, seed: str, now: datetime) -> Retry | None:
+def following(run: Run, reason: Reason, *, limit: int, raises: int, seed: str, now: datetime) -> Retry | None:
     """The next attempt of a run after a failure; None when its class has none, or its budget is used up.
 
     Args:
         run: with what it has used up so far.
         reason: of the failure.
         limit: attempts after transient failures that a run may have; disruptions have a budget of their own.
+        raises: attempts with more memory that a run may have; 0 where there is no more to be had.
         seed: any text that differs between attempts. The jitter comes from it, so that deciding twice gives the same.
         now: the time.
     """
     used = run.retries or Retries()
-    failures, disruptions = used.failures or 0, used.disruptions or 0
+    failures, disruptions, memory = used.failures or 0, used.disruptions or 0, used.memory or 0
     match CLASSES[reason]:
         case FailureClass.TRANSIENT if failures < limit:
-            counts, times = Retries(failures=failures + 1, disruptions=used.disruptions), failures
+            counts, times = {"failures": failures + 1}, failures
         case FailureClass.DISRUPTION if disruptions < DISRUPTIONS:
-            counts, times = Retries(failures=used.failures, disruptions=disruptions + 1), disruptions
+            counts, times = {"disruptions": disruptions + 1}, disruptions
+        case FailureClass.MEMORY if memory < raises:
+            counts, times = {"memory": memory + 1}, 0
         case _:
             return None
     seconds = min(FIRST_SECONDS[CLASSES[reason]] * 2**times, LONGEST_SECONDS)
-    return Retry(counts, now + timedelta(seconds=seconds * (0.75 + 0.5 * _fraction(seed))))
+    return Retry(used.model_copy(update=counts), now + timedelta(seconds=seconds * (0.75 + 0.5 * _fraction(seed))))
 
 
 def _fraction(seed: str) -> float:

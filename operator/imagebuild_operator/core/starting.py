@@ -6,10 +6,11 @@ from typing import Final
 from imagebuild_operator.api.names import ConditionType, Reason
 from imagebuild_operator.api.v1alpha1 import Failure, Run
 from imagebuild_operator.core import transitions
+from imagebuild_operator.core.causes.told import OBSTACLES, REFUSALS, advice
 from imagebuild_operator.core.decisions import Decision, FetchWarnings, Wait
 from imagebuild_operator.core.mounts import with_object
 from imagebuild_operator.core.observe import Observation, Refusal
-from imagebuild_operator.core.outcome import clip, failure
+from imagebuild_operator.core.outcome import MESSAGE_BYTES, clip, failure
 from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.core.times import parse_time
 
@@ -48,14 +49,15 @@ def blocked(seen: Observation, run: Run, other: PodView, end: datetime, now: dat
 
 def forbidden(seen: Observation, run: Run, refusal: Refusal, end: datetime, now: datetime) -> Decision | Failure | None:
     """A Pod refused for now (quota, Pod Security, policy): told, tried again, given up; None: try again now."""
+    hint = advice(REFUSALS, refusal.message)
     if now >= end:
-        return _given_up(refusal.message)
+        return _given_up(refusal.message, hint)
     if now >= refusal.retry_at:
         return None
     wait = min((refusal.retry_at - now).total_seconds(), (end - now).total_seconds())
     if transitions.tells(seen.build, Reason.POD_FORBIDDEN) and transitions.observed(seen.build):
         return Wait(wait)
-    message = clip(f"The API server refuses the Pod: {refusal.message}", 512)
+    message = _with_hint(f"The API server refuses the Pod: {refusal.message}", hint)
     return transitions.in_progress(seen.build, run, now, after=wait, reason=Reason.POD_FORBIDDEN, message=message)
 
 
@@ -73,7 +75,8 @@ def not_started(seen: Observation, run: Run, pod: PodView, end: datetime, now: d
             (_WARNED, with_object(seen.warnings[0], pod.objects, pod.login_secrets)) if seen.warnings else ("", "")
         )
     if left <= 0:
-        return _given_up(f"{kind}: {detail}" if kind else "")
+        told = f"{kind}: {detail}" if kind else ""
+        return _given_up(told, advice(OBSTACLES, told))
     if not kind:
         return transitions.in_progress(seen.build, run, now, after=min(left, LOOK_AGAIN_SECONDS))
     return _told(seen, run, kind, detail, min(left, LOOK_AGAIN_SECONDS), now)
@@ -104,11 +107,17 @@ def _told(seen: Observation, run: Run, kind: str, detail: str, after: float, now
             return transitions.in_progress(
                 seen.build, run, now, after=after, reason=Reason.POD_NOT_STARTING, message=condition.message
             )
-    message = clip(f"{kind}: {detail}", 512)
+    message = _with_hint(f"{kind}: {detail}", advice(OBSTACLES, f"{kind}: {detail}"))
     return transitions.in_progress(seen.build, run, now, after=after, reason=Reason.POD_NOT_STARTING, message=message)
 
 
-def _given_up(detail: str) -> Failure:
+def _with_hint(message: str, hint: str) -> str:
+    """Both within the bound of a condition's message; what the cluster said gives way."""
+    return f"{clip(message, MESSAGE_BYTES - len(hint.encode()) - 1)} {hint}" if hint else clip(message, MESSAGE_BYTES)
+
+
+def _given_up(detail: str, hint: str = "") -> Failure:
     message = "The Pod could not start within spec.startTimeout." + (f" {detail}" if detail else "")
-    hint = "Create or correct what the message names, then set the annotation imagebuild.dev/requestedAt."
-    return failure(Reason.START_TIMEOUT, message, hint)
+    again = "then set the annotation imagebuild.dev/requestedAt."
+    what = hint.rstrip(".") if hint else "Create or correct what the message names"
+    return failure(Reason.START_TIMEOUT, message, f"{what}; {again}" if hint else f"{what}, {again}")

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from imagebuild_operator.api.names import Reason
-from imagebuild_operator.api.v1alpha1 import Failure, ImageBuildStatus, Run
+from imagebuild_operator.api.v1alpha1 import Failure, ImageBuildStatus, Memory, Run
 from imagebuild_operator.core.bounds import within_bounds
 from imagebuild_operator.core.conditions import Held, InProgress, Stalled, State, derive, phase_of
 from imagebuild_operator.core.decisions import Announcement, Decision, Wait, WriteStatus
 from imagebuild_operator.core.history import result_of, with_past
+from imagebuild_operator.core.memory import for_next_run
 from imagebuild_operator.core.observe import BuildView
 from imagebuild_operator.core.outcome import clip, failure
 from imagebuild_operator.core.times import parse_time
@@ -109,32 +110,39 @@ def _recorded(build: BuildView, run: Run, left_behind: Run | None, now: datetime
         "last_handled_request": build.request or build.status.last_handled_request,
     }
     if new_run:
-        changes["failure"] = None
+        changes |= {"failure": None, "memory": for_next_run(build.status.memory)}
     if left_behind is not None:
         changes["history"] = with_past(build.status, left_behind, Reason.SUPERSEDED, now)
     return changes
 
 
-def retrying(build: BuildView, run: Run, failed: Failure, now: datetime) -> Decision:
-    """An attempt failed and another follows: the record of when."""
-    state = _retrying(run, failed)
-    note = f"{_next_attempt(run)} The last one failed: {failed.message}"
+def retrying(build: BuildView, run: Run, failed: Failure, now: datetime, *, memory: Memory | None = None) -> Decision:
+    """An attempt failed and another follows: the record of when, and of the raised memory limit if it has one."""
+    known = memory or build.status.memory
+    state = _retrying(run, failed, known)
+    note = f"{_next_attempt(run, known)} The last one failed: {explained(failed)}"
     event = Announcement(failed.reason, note, f"run {run.number} attempt {run.attempt}", warning=True)
-    return WriteStatus(next_status(build, state, now, run=run, failure=failed), (event,))
+    return WriteStatus(next_status(build, state, now, run=run, failure=failed, memory=known), (event,))
 
 
-def _retrying(run: Run, failed: Failure | None) -> InProgress:
-    why = f" The last one failed: {failed.message}" if failed else ""
-    return InProgress(Reason.RETRYING, clip(_next_attempt(run) + why, 512))
+def _retrying(run: Run, failed: Failure | None, memory: Memory | None) -> InProgress:
+    why = f" The last one failed: {explained(failed)}" if failed else ""
+    return InProgress(Reason.RETRYING, clip(_next_attempt(run, memory) + why, 512))
 
 
-def _next_attempt(run: Run) -> str:
-    return f"Attempt {run.attempt + 1} of run {run.number} starts at {run.next_attempt_time}."
+def explained(failed: Failure) -> str:
+    """What happened, and what to do about it."""
+    return f"{failed.message} {failed.hint}" if failed.hint else failed.message
+
+
+def _next_attempt(run: Run, memory: Memory | None) -> str:
+    given = f" with {memory.limit} of memory" if memory is not None and memory.limit else ""
+    return f"Attempt {run.attempt + 1} of run {run.number} starts at {run.next_attempt_time}{given}."
 
 
 def backing_off(build: BuildView, run: Run, after: float, now: datetime) -> Decision:
     """The next attempt is not due yet: the status follows the generation."""
-    status = next_status(build, _retrying(run, build.status.failure), now, run=run)
+    status = next_status(build, _retrying(run, build.status.failure, build.status.memory), now, run=run)
     return write(build, status, after=after)
 
 

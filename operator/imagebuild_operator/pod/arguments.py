@@ -1,6 +1,7 @@
 """The executor's command line."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from imagebuild_operator.api.v1alpha1 import ImageBuildSpec, Mirror, Registries
@@ -32,6 +33,11 @@ def context_folder(spec: ImageBuildSpec) -> str:
     return f"{CONTEXT}/{spec.source.sub_path}" if spec.source.sub_path else CONTEXT
 
 
+def dockerfile_path(spec: ImageBuildSpec) -> Path:
+    """The Dockerfile inside the Pod."""
+    return Path(f"{context_folder(spec)}/{spec.dockerfile or 'Dockerfile'}")
+
+
 def build_arguments(spec: ImageBuildSpec, executor: Executor, proxy: Proxy) -> list[str]:
     """The arguments, as a Pod's `args` want them; flags this executor does not know are left out."""
     ours = [f"--{flag}={value}" for flag, value in _options(spec, proxy) if executor.knows(flag)]
@@ -50,10 +56,9 @@ def escaped(text: str) -> str:
 
 
 def _options(spec: ImageBuildSpec, proxy: Proxy) -> Iterator[Option]:
-    folder = context_folder(spec)
-    yield "context", f"dir://{folder}"
+    yield "context", f"dir://{context_folder(spec)}"
     # Absolute, since a relative one is first looked for in the executor's own working directory.
-    yield "dockerfile", f"{folder}/{spec.dockerfile or 'Dockerfile'}"
+    yield "dockerfile", f"{dockerfile_path(spec)}"
     for image in spec.output.images if spec.output.push is not False else ():
         yield "destination", image
     if spec.target:

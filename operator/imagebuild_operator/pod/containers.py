@@ -9,7 +9,7 @@ from imagebuild_operator.pod.arguments import build_arguments, escaped, executor
 from imagebuild_operator.pod.build_options import argument_variables
 from imagebuild_operator.pod.parts import Json, Parts, mount
 from imagebuild_operator.pod.plan import VARIABLE, Plan
-from imagebuild_operator.pod.resources import heap_limit, merged
+from imagebuild_operator.pod.resources import heap_limit, merged, with_memory
 from imagebuild_operator.pod.settings import PodSettings
 
 # What unpacking images as root and running their steps needs: owners (CHOWN), files of others (DAC_OVERRIDE, FOWNER),
@@ -20,9 +20,11 @@ CAPABILITIES: Final = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETUID", "S
 SCRATCH_VOLUME: Final = "scratch"
 
 
-def build_container(spec: ImageBuildSpec, settings: PodSettings, parts: Parts) -> Json:
-    """The executor."""
+def build_container(spec: ImageBuildSpec, settings: PodSettings, parts: Parts, memory_limit: int | None = None) -> Json:
+    """The executor, with the memory limit in bytes where it is not what the spec says."""
     resources = merged(spec.resources, settings.resources)
+    if memory_limit is not None:
+        resources = with_memory(resources, memory_limit)
     environment = {
         # Otherwise the executor may not recognise some runtimes and refuse to run (kaniko, pkg/util/proc/proc.go).
         "container": "kube",

@@ -9,6 +9,7 @@ from typing import Any, Final
 from imagebuild_operator.api import names
 from imagebuild_operator.api.v1alpha1 import ImageBuildSpec, PodTemplate
 from imagebuild_operator.pod import paths
+from imagebuild_operator.pod.arguments import dockerfile_path
 from imagebuild_operator.pod.build_options import base_image_parts, secret_parts
 from imagebuild_operator.pod.containers import SCRATCH_VOLUME, build_container, prepare_container
 from imagebuild_operator.pod.parts import Json, Parts, SourceParts, empty_volume, joined
@@ -72,7 +73,7 @@ def build_pod(
         "spec": {
             **_pod_wide(deadline_seconds),
             **_placement(spec.pod_template, settings, parts.pull_secrets),
-            **_containers(plan, spec, settings, parts),
+            **_containers(plan, spec, settings, parts, attempt.memory_limit),
         },
     }
 
@@ -90,6 +91,7 @@ def preparation(spec: ImageBuildSpec, source: SourceParts) -> Plan | None:
         context=Path(paths.CONTEXT),
         scratch=Path(paths.SCRATCH),
         sub_path=spec.source.sub_path if source.plan else None,
+        dockerfile=dockerfile_path(spec) if source.plan else None,
         source=source.plan,
         logins=logins,
         certificates=certificates,
@@ -158,8 +160,11 @@ def _placement(template: PodTemplate | None, settings: PodSettings, pull_secrets
     return given
 
 
-def _containers(plan: Plan | None, spec: ImageBuildSpec, settings: PodSettings, parts: Parts) -> Json:
-    result: Json = {"containers": [build_container(spec, settings, parts)], "volumes": list(parts.volumes)}
+def _containers(
+    plan: Plan | None, spec: ImageBuildSpec, settings: PodSettings, parts: Parts, memory_limit: int | None
+) -> Json:
+    build = build_container(spec, settings, parts, memory_limit)
+    result: Json = {"containers": [build], "volumes": list(parts.volumes)}
     if plan is not None:
         result["initContainers"] = [prepare_container(plan, spec, settings, parts)]
         result["volumes"].append(empty_volume(SCRATCH_VOLUME))

@@ -63,6 +63,7 @@ class Plan(Part):
         context: folder that becomes the build context.
         scratch: folder for whatever is needed only meanwhile; lost with the Pod.
         sub_path: folder inside the context that has to exist, the value of `spec.source.subPath`.
+        dockerfile: file to outline, once the source is there; None where it cannot be read.
         source: what to fetch, if anything.
         logins: logins to merge, if any.
         certificates: certificates to check, if any.
@@ -71,6 +72,7 @@ class Plan(Part):
     context: Path
     scratch: Path
     sub_path: str | None = None
+    dockerfile: Path | None = None
     source: SourcePlan | None = None
     logins: LoginsPlan | None = None
     certificates: CertificatesPlan | None = None

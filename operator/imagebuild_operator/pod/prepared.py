@@ -1,6 +1,7 @@
 """What the init container says of its work, in its termination message: one JSON object.
 
-Success is `{"commit": ..., "revision": ..., "digest": ..., "warnings": [...]}`, the last where there are any;
+Success is `{"commit": ..., "revision": ..., "digest": ..., "warnings": [...], "outline": ...}`, the last two where
+there is something to tell, and the outline of the Dockerfile (`pod.outline`) only where there is room left for it;
 failure is `{"reason": ..., "message": ..., "hint": ...}`.
 `prepare.result` writes it; `parse_result` takes anything, since another program may have written it.
 """
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from imagebuild_operator.api.names import Reason
+from imagebuild_operator.pod.outline import OUTLINE_LIMIT
 
 # In characters, and in the status in bytes of UTF-8.
 COMMIT_LIMIT: Final = 64
@@ -45,13 +47,14 @@ REASONS: Final = frozenset(
 class Prepared:
     """Everything is in place; the texts tell what was fetched, and are empty where there is nothing to tell.
 
-    `warnings` are sentences about what somebody should look at all the same.
+    `warnings` are sentences about what somebody should look at all the same; `outline` is that of the Dockerfile.
     """
 
     commit: str = ""
     revision: str = ""
     digest: str = ""
     warnings: tuple[str, ...] = ()
+    outline: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ def parse_result(message: str) -> Prepared | PrepareFailure | None:
             text.get("revision", "")[:REVISION_LIMIT],
             text.get("digest", "")[:DIGEST_LIMIT],
             _sentences(document.get("warnings")),
+            text.get("outline", "")[: OUTLINE_LIMIT + 1],
         )
     return None
 

@@ -19,12 +19,19 @@ _SUFFIXES: Final[dict[str, Fraction]] = {
 }
 
 
-def amount(quantity: int | str) -> Fraction | None:
+def quantity(size: int) -> str:
+    """The shortest form of a number of bytes, exactly that many, e.g. `512Mi`, `1536Mi` or `200M`."""
+    units = ("Ei", "Pi", "Ti", "Gi", "Mi", "Ki", "G", "M", "k")
+    forms = [f"{size // int(_SUFFIXES[unit])}{unit}" for unit in units if size and size % _SUFFIXES[unit] == 0]
+    return min([*forms, str(size)], key=len)
+
+
+def amount(text: int | str) -> Fraction | None:
     """The amount in its base unit (bytes, cores); None for what is no quantity.
 
     A wrong quantity is the API server's to refuse, in its own words.
     """
-    found = re.fullmatch(QUANTITY, str(quantity))
+    found = re.fullmatch(QUANTITY, str(text))
     if found is None:
         return None
     number, unit = found[1].removesuffix("."), found[2] or ""

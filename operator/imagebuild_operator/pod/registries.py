@@ -8,7 +8,7 @@ from imagebuild_operator.api import names
 from imagebuild_operator.api.names import RegistrySecretType
 from imagebuild_operator.api.v1alpha1 import CABundle, ImageBuildSpec, Registries, RegistryLogin
 from imagebuild_operator.pod import paths
-from imagebuild_operator.pod.arguments import context_folder
+from imagebuild_operator.pod.arguments import dockerfile_path
 from imagebuild_operator.pod.logins import FORMS
 from imagebuild_operator.pod.parts import (
     SECRET_MODE,
@@ -22,6 +22,7 @@ from imagebuild_operator.pod.parts import (
 )
 from imagebuild_operator.pod.plan import CertificatesPlan, LoginsPlan, RegistrySecret
 from imagebuild_operator.pod.references import named_images
+from imagebuild_operator.pod.source_files import dockerfile_of
 
 LOGINS_VOLUME: Final = "registry-logins"
 CA_VOLUME: Final = "ca-bundle"
@@ -82,7 +83,7 @@ def logins_plan(spec: ImageBuildSpec, source: SourceParts) -> LoginsPlan | None:
         target=Path(f"{paths.MERGED_LOGINS}/{paths.CONFIG_FILE}"),
         repositories=(*_repositories(spec), *(bases or ())),
         mirrors=_mirrors(spec),
-        dockerfile=Path(f"{context_folder(spec)}/{spec.dockerfile or 'Dockerfile'}") if source.plan else None,
+        dockerfile=dockerfile_path(spec) if source.plan else None,
         complete=bases is not None,
     )
 
@@ -104,10 +105,8 @@ def _mirrors(spec: ImageBuildSpec) -> tuple[str, ...]:
 
 def _inline_bases(spec: ImageBuildSpec) -> tuple[str, ...] | None:
     """The base images of a Dockerfile that stands in the spec; None where it does not, or does not name them."""
-    if spec.source.inline is None:
-        return None
-    path = "/".join(filter(None, (spec.source.sub_path, spec.dockerfile or "Dockerfile")))
-    return next((named_images(file.content) for file in spec.source.inline.files if file.path == path), None)
+    dockerfile = dockerfile_of(spec)
+    return None if dockerfile is None else named_images(dockerfile)
 
 
 def certificates_plan(registries: Registries | None) -> CertificatesPlan | None:

@@ -73,6 +73,7 @@ class AttemptIdentity:
         pod_name: name of the Pod.
         generation: of the ImageBuild that the run builds.
         group: the concurrency group that it was given a slot in; empty for none.
+        memory_limit: of the build container in bytes, where it is not what the spec says.
     """
 
     run: int
@@ -80,3 +81,4 @@ class AttemptIdentity:
     pod_name: str
     generation: int
     group: str = ""
+    memory_limit: int | None = None

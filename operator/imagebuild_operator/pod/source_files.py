@@ -6,6 +6,7 @@ from typing import Final
 
 from imagebuild_operator.api import names
 from imagebuild_operator.api.source_files import ClaimSource, ConfigMapFile, ConfigMapSource, InlineFile, InlineSource
+from imagebuild_operator.api.v1alpha1 import ImageBuildSpec
 from imagebuild_operator.pod import paths
 from imagebuild_operator.pod.parts import Json, Parts, SourceParts, empty_context, joined, mount
 from imagebuild_operator.pod.source_plans import ConfigMapPlan, VolumePlan
@@ -22,6 +23,14 @@ def inline_source(inline: InlineSource) -> SourceParts:
         annotations={f"{names.ANNOTATION_FILE_PREFIX}{index}": file.content for index, file in files},
     )
     return SourceParts(parts)
+
+
+def dockerfile_of(spec: ImageBuildSpec) -> str | None:
+    """The Dockerfile, where it stands in the spec."""
+    if spec.source.inline is None:
+        return None
+    path = "/".join(filter(None, (spec.source.sub_path, spec.dockerfile or "Dockerfile")))
+    return next((file.content for file in spec.source.inline.files if file.path == path), None)
 
 
 def config_map_source(config_map: ConfigMapSource) -> SourceParts:

@@ -19,6 +19,7 @@ from imagebuild_operator.pod.source_plans import SourcePlan
 from imagebuild_operator.prepare import result
 from imagebuild_operator.prepare.certificates import prepare_certificates, with_system
 from imagebuild_operator.prepare.credentials import read_logins, write_logins
+from imagebuild_operator.prepare.dockerfile import outline_of
 from imagebuild_operator.prepare.ground import Ground
 from imagebuild_operator.prepare.result import PrepareError, Result
 from imagebuild_operator.prepare.sources import fetcher_of
@@ -46,6 +47,7 @@ def carry_out(plan: Plan, *, protocols: str = "https") -> Result:
             prepared = fetch(Ground(plan.context, plan.scratch, trusted, protocols, logins))
             if plan.sub_path is not None:
                 checked_folder(plan.context, plan.sub_path, _told(plan.source, prepared))
+            prepared = replace(prepared, outline=outline_of(plan.dockerfile))
         if plan.logins is None:
             return prepared
         return replace(prepared, warnings=write_logins(plan.logins, found))

@@ -3,20 +3,17 @@
 import json
 import logging
 import os
-import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from imagebuild_operator.pod.plan import LoginsPlan
 from imagebuild_operator.pod.prepared import WARNING_LIMIT, WARNINGS_KEPT
 from imagebuild_operator.pod.references import DOCKER_HUB, Repository, endpoint_of, named_images, repository_of
+from imagebuild_operator.prepare.dockerfile import text_of
 from imagebuild_operator.prepare.login_secrets import Entry, Login, entries, key_of
 
 log = logging.getLogger(__name__)
-
-DOCKERFILE_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -118,13 +115,8 @@ def _bounded(warnings: tuple[str, ...]) -> tuple[str, ...]:
 
 def _named_images(dockerfile: Path) -> tuple[str, ...] | None:
     """The images that it names; None where it is not there, no plain file, or does not name them itself."""
-    try:
-        status = dockerfile.lstat()
-        if not stat.S_ISREG(status.st_mode) or status.st_size > DOCKERFILE_BYTES:
-            return None
-        return named_images(dockerfile.read_text(encoding="utf-8", errors="replace"))
-    except OSError:
-        return None
+    text = text_of(dockerfile)
+    return None if text is None else named_images(text)
 
 
 def _write(target: Path, logins: Logins) -> None:

@@ -36,7 +36,7 @@ def encode(result: Result) -> str:
     """The termination message: JSON of at most 4096 bytes."""
     members: dict[str, str | list[str]]
     match result:
-        case Prepared(commit, revision, digest, warnings):
+        case Prepared(commit, revision, digest, warnings, outline):
             members = {
                 "commit": _clipped(commit, COMMIT_LIMIT),
                 "revision": _clipped(revision, REVISION_LIMIT),
@@ -44,6 +44,7 @@ def encode(result: Result) -> str:
             }
             if warnings:
                 members["warnings"] = [_clipped(warning, WARNING_LIMIT) for warning in warnings[:WARNINGS_KEPT]]
+            members["outline"] = outline
         case PrepareFailure(reason, message, hint):
             members = {
                 "reason": reason,
@@ -51,9 +52,17 @@ def encode(result: Result) -> str:
                 "hint": _clipped(hint, HINT_LIMIT),
             }
     text = json.dumps(members, ensure_ascii=False)
-    if len(text.encode(errors="replace")) > MESSAGE_BYTES:
+    if _too_long(text) or not members.get("outline"):
+        # Of everything there is to tell, it can be done without first.
+        members.pop("outline", None)
+        text = json.dumps(members, ensure_ascii=False)
+    if _too_long(text):
         text = json.dumps({name: _ascii(value) for name, value in members.items()})
     return text
+
+
+def _too_long(text: str) -> bool:
+    return len(text.encode(errors="replace")) > MESSAGE_BYTES
 
 
 def write(result: Result, file: Path) -> None:

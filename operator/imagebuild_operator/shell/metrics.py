@@ -11,6 +11,7 @@ from typing import Final, Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
 
+from imagebuild_operator.api.names import Reason
 from imagebuild_operator.core.decisions import Result
 
 BUILD_SECONDS: Final = (5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0)
@@ -34,6 +35,11 @@ BUILDS: Final = Definition(
     "counter",
     "Runs that ended, by result (succeeded, failed, cancelled) and reason.",
     ("result", "reason"),
+)
+UNKNOWN_FAILURES: Final = Definition(
+    "imagebuild_unknown_failures_total",
+    "counter",
+    "Runs that failed in a way that no row of the table of causes knows (BuildFailed): their logs are worth a report.",
 )
 BUILD_DURATION: Final = Definition(
     "imagebuild_build_duration_seconds",
@@ -79,6 +85,7 @@ INFO: Final = Definition(
 
 DEFINITIONS: Final = (
     BUILDS,
+    UNKNOWN_FAILURES,
     BUILD_DURATION,
     ACTIVE,
     QUEUED,
@@ -97,6 +104,7 @@ class Metrics:
     def __init__(self, version: str) -> None:
         self.registry = CollectorRegistry()
         self._builds = self._counter(BUILDS)
+        self._unknown_failures = self._counter(UNKNOWN_FAILURES)
         self._build_duration = self._histogram(BUILD_DURATION)
         self._active = self._gauge(ACTIVE)
         self._queued = self._gauge(QUEUED)
@@ -110,6 +118,8 @@ class Metrics:
     def finished(self, result: Result) -> None:
         """Count a run whose result was just recorded."""
         self._builds.labels(result.outcome, result.reason).inc()
+        if result.reason == Reason.BUILD_FAILED:
+            self._unknown_failures.inc()
         self._build_duration.labels(result.outcome).observe(result.seconds)
 
     def waited(self, seconds: float) -> None:

@@ -143,7 +143,7 @@ def test_each_attempt_has_the_whole_time_to_start() -> None:
 
 
 def silent(limit: str = "5m") -> World:
-    return World(spec=inline_spec(noOutputTimeout=limit), log="step 7\n").begun()
+    return World(spec=inline_spec(noOutputTimeout=limit, retry={"memoryFactor": 1}), log="step 7\n").begun()
 
 
 def test_a_build_may_be_silent_by_default() -> None:

@@ -54,9 +54,9 @@ def test_deciding_again_changes_nothing() -> None:
     ("result", "reason"),
     [
         ({"exit_code": 1, "message": DIGEST, "reason": "Error"}, Reason.BUILD_FAILED),
-        ({"exit_code": 0, "message": ""}, Reason.BUILD_FAILED),
-        ({"exit_code": 0, "message": "sha256:short"}, Reason.BUILD_FAILED),
-        ({"exit_code": 0, "message": DIGEST + "\n"}, Reason.BUILD_FAILED),
+        ({"exit_code": 0, "message": ""}, Reason.EXECUTOR_FAILED),
+        ({"exit_code": 0, "message": "sha256:short"}, Reason.EXECUTOR_FAILED),
+        ({"exit_code": 0, "message": DIGEST + "\n"}, Reason.EXECUTOR_FAILED),
         ({"exit_code": 137, "message": "", "reason": "OOMKilled"}, Reason.OUT_OF_MEMORY),
         ({"exit_code": 2, "message": "", "reason": "Error", "pod_reason": "DeadlineExceeded"}, Reason.TIMEOUT),
         ({"exit_code": 2, "message": "", "reason": "Error", "pod_reason": "Evicted"}, Reason.OUT_OF_STORAGE),
@@ -64,7 +64,8 @@ def test_deciding_again_changes_nothing() -> None:
     ],
 )
 def test_a_failed_pod_is_never_a_digest(result: dict[str, object], reason: Reason) -> None:
-    world = World(log="error building image: it broke\n").built(**result)
+    spec = inline_spec(retry={"memoryFactor": 1})
+    world = World(spec=spec, log="error building image: it broke\n").built(**result)
     assert "digest" not in world.status
     assert world.reason() == reason
     assert world.status["failure"]["reason"] == reason
@@ -125,7 +126,8 @@ def test_resources_changed_during_a_build_start_nothing() -> None:
 
 
 def test_after_a_failure_a_raised_limit_alone_builds_again() -> None:
-    world = World().built(exit_code=137, message="", reason="OOMKilled")
+    spec = inline_spec(retry={"memoryFactor": 1})
+    world = World(spec=spec).built(exit_code=137, message="", reason="OOMKilled")
     world.edit(resources=LIMIT_RAISED)
     world.step()
     assert world.status["run"]["number"] == 2
@@ -299,6 +301,24 @@ def test_a_rejected_pod_stalls_with_the_servers_words(code: int) -> None:
     world.step()
     assert world.reason() == Reason.POD_REJECTED
     assert 'unknown field "x"' in world.status["failure"]["message"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "ValidatingAdmissionPolicy 'x' with binding 'x' denied request: no",
+        'admission webhook "x" denied the request: no',
+    ],
+)
+def test_a_policy_that_denies_the_pod_may_think_otherwise_later(words: str) -> None:
+    world = World()
+    world.refuse = (422, f'pods "web" is forbidden: {words}')
+    world.step()
+    assert world.reason() == Reason.POD_FORBIDDEN
+    world.pass_time(700)
+    world.step()
+    assert world.reason() == Reason.START_TIMEOUT
+    assert words in world.status["failure"]["message"]
 
 
 def test_a_forbidden_pod_is_told_tried_again_and_given_up() -> None:

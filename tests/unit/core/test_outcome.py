@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.api.v1alpha1 import BuiltSource, Failure
+from imagebuild_operator.core.log_tail import LOG_TAIL_BYTES
 from imagebuild_operator.core.outcome import (
     HINT_BYTES,
-    LOG_TAIL_BYTES,
     MESSAGE_BYTES,
     Success,
     clip,

@@ -176,6 +176,24 @@ EOF
 """  # noqa: E501
 
 
+OTHER_REASONS = (
+    Reason.IMAGE_UNUSABLE,
+    Reason.REGISTRY_FULL,
+    Reason.TAG_IMMUTABLE,
+    Reason.BUILD_FAILED,
+    Reason.REGISTRY_UNAVAILABLE,
+    Reason.PUSH_REJECTED,
+    Reason.IMAGE_UNUSABLE,
+)
+STEP_REASONS = (
+    Reason.STEP_FAILED,
+    *[Reason.BUILD_FAILED] * 8,
+    Reason.SOURCE_UNREACHABLE,
+    Reason.CERTIFICATE_UNKNOWN,
+    *[Reason.BUILD_FAILED] * 4,
+)
+
+
 def lines(block: str) -> list[str]:
     return block.strip().splitlines()
 
@@ -262,7 +280,7 @@ def reason_of(log: str, exit_code: int = 1) -> Reason:
         *((line, Reason.CERTIFICATE_UNKNOWN) for line in [*lines(UNTRUSTED), *lines(WITHOUT_TLS)]),
         *((line, Reason.REGISTRY_NOT_FOUND) for line in lines(NO_REGISTRY)),
         *((line, Reason.IMAGE_NOT_FOUND) for line in lines(NO_IMAGE)),
-        *((line, Reason.BUILD_FAILED) for line in [*lines(OTHER), *lines(STEPS)]),
+        *zip([*lines(OTHER), *lines(STEPS)], [*OTHER_REASONS, *STEP_REASONS], strict=True),
     ],
 )
 def test_the_failure_of_a_pod_is_told_by_the_last_words_of_its_log(line: str, reason: Reason) -> None:
@@ -273,7 +291,7 @@ def test_the_failure_of_a_pod_is_told_by_the_last_words_of_its_log(line: str, re
     "quoted", [lines(block)[0] for block in (RATE_LIMITED, UNAVAILABLE, UNTRUSTED, WITHOUT_TLS, NO_REGISTRY, NO_IMAGE)]
 )
 def test_what_a_step_printed_before_the_executor_gave_up_does_not_count(quoted: str) -> None:
-    assert reason_of(f"{quoted}\n{lines(STEPS)[0]}\n") is Reason.BUILD_FAILED
+    assert reason_of(f"{quoted}\n{lines(STEPS)[0]}\n") is Reason.STEP_FAILED
 
 
 def test_the_page_that_a_gateway_answered_with_does_not_hide_what_failed() -> None:

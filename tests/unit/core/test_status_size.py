@@ -10,7 +10,9 @@ from imagebuild_operator.api.crd import openapi_schema
 from imagebuild_operator.api.names import Reason, RunCause
 from imagebuild_operator.api.v1alpha1 import Failure, ImageBuildStatus, Run
 from imagebuild_operator.core import ending, inputs, runs, transitions
+from imagebuild_operator.core.bounds import END_BYTES
 from imagebuild_operator.core.decisions import Wait, WriteStatus
+from imagebuild_operator.core.instruction import Place
 from imagebuild_operator.core.outcome import clip, failure
 from imagebuild_operator.core.queueing import Slot
 from imagebuild_operator.core.reading import JSON
@@ -57,8 +59,9 @@ def fullest(letter: str) -> World:
         "attempts": [{"number": n, **attempt} for n in range(107, 99, -1)],
         "podName": "p" * 63,
         "concurrencyGroup": "g" * 63,
-        "retries": {"failures": 10, "disruptions": 3},
+        "retries": {"failures": 10, "disruptions": 3, "memory": 5},
     }
+    world.status["memory"] = {"limit": "1023999999Ki", "learned": "1023999999Ki", "learnedTime": TIME}
     world.status["history"] = [{"number": n, **past} for n in range(99_998, 99_993, -1)]
     world.status["source"] = {"commit": "c" * 64, "revision": clip(letter * 256, 256), "digest": DIGEST}
     world.status["failure"] = stored(full_failure(letter))
@@ -72,7 +75,8 @@ TIMES = {"startTime": TIME, "completionTime": TIME}
 
 
 def full_failure(letter: str) -> Failure:
-    return failure(LONGEST_REASON, letter * 999, letter * 999, exit_code=255, log=f"a{letter * 9999}b")
+    at = Place(letter * 999, 99_999)
+    return failure(LONGEST_REASON, letter * 999, letter * 999, exit_code=255, log=f"a{letter * 9999}b", at=at)
 
 
 def stored(model: ImageBuildStatus | Run | Failure) -> JSON:
@@ -198,6 +202,34 @@ def test_what_gives_way_is_the_beginning_of_the_logs_tail_and_only_as_much_as_mu
     assert size(decision.status) > LIMIT - 8
 
 
+def test_the_text_of_the_instruction_gives_way_before_the_end_of_the_log_and_its_line_stays() -> None:
+    world = fullest("x")
+    run = world.build.status.run
+    assert run is not None
+    decision = _failed(world, run, "x")
+    assert isinstance(decision, WriteStatus)
+    kept = decision.status.failure
+    assert kept is not None
+    assert (kept.instruction, kept.line) == (None, 99_999)
+    assert len(kept.log_tail or "") > 100
+
+
+def test_the_oldest_runs_give_way_before_the_end_of_the_log_and_no_more_of_them_than_must() -> None:
+    world = fullest("x")
+    run = world.build.status.run
+    assert run is not None
+    before = [past["number"] for past in world.status["history"]]
+    decision = _told(Reason.POD_NOT_STARTING)(world, run, "x")
+    assert isinstance(decision, WriteStatus)
+    kept = [past.number for past in decision.status.history or []]
+    assert kept == before[: len(kept)]
+    assert 0 < len(kept) < len(before)
+    assert decision.status.failure is not None
+    end = len((decision.status.failure.log_tail or "").encode())
+    oldest = bytes_of(world.status["history"][-1])
+    assert END_BYTES <= end < END_BYTES + oldest, "there is no room for one run more"
+
+
 @pytest.mark.parametrize("log", ['{"a":"b"}\n' * 999, "\\" * 9999, "\t\n" * 9999])
 def test_what_json_makes_of_a_log_counts(log: str) -> None:
     world = fullest("x")
@@ -221,7 +253,7 @@ def test_a_status_that_was_shortened_is_not_written_again() -> None:
 
 
 def test_an_ordinary_failure_keeps_the_whole_tail_of_its_log() -> None:
-    world = World(log="0123456789\n" * 500)
+    world = World(log=f"{'0123456789' * 10}\n" * 500)
     world.built(exit_code=1, message="", reason="Error")
     assert len(world.status["failure"]["logTail"]) > 2000
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imagebuild_operator.api.v1alpha1 import Resources
-from imagebuild_operator.pod.quantities import amount
-from imagebuild_operator.pod.resources import heap_limit, merged
+from imagebuild_operator.pod.quantities import amount, quantity
+from imagebuild_operator.pod.resources import heap_limit, memory_limit, merged, with_memory
 
 DEFAULTS = Resources(requests={"cpu": "250m", "memory": "512Mi"}, limits={"memory": "2Gi", "ephemeral-storage": "10Gi"})
 
@@ -41,6 +41,59 @@ DEFAULTS = Resources(requests={"cpu": "250m", "memory": "512Mi"}, limits={"memor
 )
 def test_quantities(quantity: int | str, expected: object) -> None:
     assert amount(quantity) == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "shortest"),
+    [
+        (0, "0"),
+        (1, "1"),
+        (1000, "1k"),
+        (1024, "1Ki"),
+        (2**30, "1Gi"),
+        (3 * 2**29, "1536Mi"),
+        (2**60, "1Ei"),
+        (10**9, "1G"),
+        (2 * 10**8, "200M"),
+        (1500, "1500"),
+        (1000 * 2**20, "1000Mi"),
+    ],
+)
+def test_bytes_in_their_shortest_form(size: int, shortest: str) -> None:
+    assert quantity(size) == shortest
+
+
+@given(size=st.integers(0, 2**60))
+def test_the_short_form_is_exact(size: int) -> None:
+    assert amount(quantity(size)) == size
+
+
+@pytest.mark.parametrize(
+    ("before", "size", "after"),
+    [
+        (
+            {"requests": {"cpu": "1", "memory": "512Mi"}, "limits": {"memory": "2Gi", "cpu": "2"}},
+            4 * 2**30,
+            {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "4Gi", "cpu": "2"}},
+        ),
+        ({"limits": {"memory": "2Gi"}}, 2**32, {"limits": {"memory": "4Gi"}}),
+        (
+            {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}},
+            2**31,
+            {"requests": {"memory": "2Gi"}, "limits": {"memory": "2Gi"}},
+        ),
+        (
+            {"requests": {"memory": "wrong"}, "limits": {"memory": "1Gi"}},
+            2**31,
+            {"requests": {"memory": "wrong"}, "limits": {"memory": "2Gi"}},
+        ),
+    ],
+)
+def test_another_limit_and_the_request_in_proportion(before: dict[str, Any], size: int, after: dict[str, Any]) -> None:
+    kept = {part: dict(amounts) for part, amounts in before.items()}
+    assert with_memory(before, size) == after
+    assert before == kept, "what it was made from stays as it is"
+    assert memory_limit(after) == size
 
 
 @pytest.mark.parametrize(

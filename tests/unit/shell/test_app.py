@@ -106,9 +106,27 @@ async def test_what_decisions_depend_on_is_that_of_the_settings(
         return Reconciler(**parts)
 
     monkeypatch.setattr(app, "Reconciler", reconciler)
-    changed = settings(timeout="2h", start_timeout="3m", retry_limit="7")
+    changed = settings(
+        timeout="2h",
+        start_timeout="3m",
+        retry_limit="7",
+        memory_factor="3",
+        memory_limit="16Gi",
+        memory_raises="1",
+        memory_decay="1h",
+    )
     assert await app.serve(changed, {}) == 0
-    assert seen == [Policy(pod=changed.pod_settings(), timeout=7200.0, start_timeout=180.0, retry_limit=7)]
+    expected = Policy(
+        pod=changed.pod_settings(),
+        timeout=7200.0,
+        start_timeout=180.0,
+        retry_limit=7,
+        memory_factor=3,
+        memory_limit=16 * 1024**3,
+        memory_raises=1,
+        memory_decay=3600.0,
+    )
+    assert seen == [expected]
 
 
 async def test_ended_pods_are_kept_as_the_settings_say(cluster: FakeCluster, watching: Watching) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tracemalloc
 from datetime import UTC, datetime
 from typing import Any
 
@@ -228,6 +229,53 @@ async def test_a_log_that_fits_is_kept_from_its_first_byte() -> None:
         stub.will(web.Response(text=text), web.Response(text="z" * (3 * LOG_BYTES)))
         assert await cluster.read_log("shop", "web-1", "build") == text
         assert await cluster.read_log("shop", "web-1", "build") == "z" * LOG_BYTES
+
+
+async def test_of_a_hundred_megabytes_no_more_is_held_than_what_is_kept() -> None:
+    block = b"0123456789abcde\n" * 65_536
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(100):
+            await response.write(block)
+        await response.write(b"the end\n")
+        return response
+
+    async with api_stub() as (stub, cluster):
+        stub.will(stream)
+        tracemalloc.start()
+        kept = await cluster.read_log("shop", "web-1", "build")
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert kept.endswith("0123456789abcde\nthe end\n")
+    assert len(kept) <= LOG_BYTES
+    assert most < 16 * LOG_BYTES
+
+
+@pytest.mark.parametrize(
+    ("then", "log"),
+    [
+        (status(404, "NotFound", 'pods "web-1" not found'), ""),
+        (web.Response(text="unable to retrieve container logs for containerd://0e31c139a997"), ""),
+        (web.Response(text="all of it\n"), "all of it\n"),
+    ],
+)
+async def test_a_log_that_breaks_off_is_asked_for_again_and_its_beginning_is_not_taken_for_its_end(
+    then: web.Response, log: str
+) -> None:
+    async def broken(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"error building image: an old one, and then\n")
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    async with api_stub() as (stub, cluster):
+        stub.will(broken, then)
+        assert await cluster.read_log("shop", "web-1", "build") == log
+        assert len(stub.asked) == 2
 
 
 async def test_bytes_that_are_no_text_do_not_lose_the_log() -> None:

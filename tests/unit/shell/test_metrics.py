@@ -11,12 +11,20 @@ def value(metrics: Metrics, sample: str, **labels: str) -> float | None:
     return metrics.registry.get_sample_value(sample, labels)
 
 
+def test_a_failure_that_no_row_knows_is_counted() -> None:
+    metrics = Metrics("1.2.3")
+    for reason in ("BuildFailed", "StepFailed", "BuildFailed"):
+        metrics.finished(Result("failed", reason, 1.0))
+    assert value(metrics, "imagebuild_unknown_failures_total") == 2
+
+
 def test_a_finished_run_is_counted_by_result_and_reason_with_its_duration() -> None:
     metrics = Metrics("1.2.3")
     metrics.finished(Result("succeeded", "Succeeded", 42.0))
     metrics.finished(Result("failed", "Timeout", 9000.0))
     assert value(metrics, "imagebuild_builds_total", result="succeeded", reason="Succeeded") == 1
     assert value(metrics, "imagebuild_builds_total", result="failed", reason="Timeout") == 1
+    assert value(metrics, "imagebuild_unknown_failures_total") == 0
     duration = "imagebuild_build_duration_seconds"
     assert value(metrics, f"{duration}_sum", result="succeeded") == 42
     assert value(metrics, f"{duration}_bucket", result="succeeded", le="30.0") == 0

@@ -1,0 +1,1 @@
+"""The rows of the table of causes that come from the executor's own words, by what failed."""

@@ -1,0 +1,75 @@
+"""What went wrong with the executor itself."""
+
+import re
+from typing import Final
+
+from imagebuild_operator.api.names import Reason
+from imagebuild_operator.core.causes.cause import Cause, Doc, Evidence, Explanation, Found, said
+
+# Go's own words (runtime/panic.go). A step that prints them has its own row, before this one.
+_PANIC: Final = "panic: "
+_STACK: Final = re.compile(r"goroutine [0-9]+ \[")
+_PANIC_EXIT: Final = 2
+
+
+def _panic(evidence: Evidence) -> str | None:
+    """What it panicked over, if a stack follows and nothing that it says when it ends by itself."""
+    what = found = None
+    for line in evidence.log.splitlines() if evidence.exit_code == _PANIC_EXIT else ():
+        if line.startswith("error "):
+            what = found = None
+        elif what is None and line.startswith(_PANIC):
+            what = line.removeprefix(_PANIC)
+        elif _STACK.match(line):
+            found = what
+    return found
+
+
+def _explain_panic(evidence: Evidence) -> Explanation:
+    return Explanation(f"The executor crashed over an error of its own: {_panic(evidence) or ''}", _CRASHED)
+
+
+_CRASHED: Final = "Name another version of the executor in spec.executor.image; simplify the instruction it stopped at."
+_NOT_KANIKO: Final = "The executor ended with exit code 0 but left no digest in its termination message."
+_NAME_KANIKO: Final = "Check that spec.executor.image is a kaniko executor."
+
+EXECUTOR: Final[tuple[Cause, ...]] = (
+    said(
+        "disk-full",
+        Reason.OUT_OF_STORAGE,
+        "error (?:building|pushing) image: .*no space left on device",
+        "A disk was full while the executor wrote to it:",
+        "Raise spec.resources.limits.ephemeral-storage, or give the nodes more room; put less into the image.",
+    ),
+    said(
+        "flag-unknown",
+        Reason.EXECUTOR_UNSUPPORTED,
+        r"Error: unknown flag: (?P<flag>\S+)",
+        "The executor does not know the flag {flag}.",
+        "Correct spec.executor.variant and spec.executor.version, or name an executor that has it.",
+    ),
+    Cause(
+        Reason.EXECUTOR_FAILED,
+        lambda evidence: _panic(evidence) is not None,
+        _explain_panic,
+        Doc(
+            "executor-crash",
+            Found.LOG,
+            "exit code 2, and `panic: ...` with `goroutine ...` after everything else",
+            "The executor crashed over an error of its own: {what}",
+            _CRASHED,
+        ),
+    ),
+    Cause(
+        Reason.EXECUTOR_FAILED,
+        lambda evidence: evidence.exit_code == 0,
+        lambda _: Explanation(_NOT_KANIKO, _NAME_KANIKO),
+        Doc(
+            "executor-without-digest",
+            Found.EXIT,
+            "exit code 0 without a digest as termination message",
+            _NOT_KANIKO,
+            _NAME_KANIKO,
+        ),
+    ),
+)

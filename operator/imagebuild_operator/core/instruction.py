@@ -1,0 +1,248 @@
+"""Which instruction of the Dockerfile was at work when a build failed, and on which line it stands.
+
+The executor names its stages and instructions in the log as it comes to them, as they stand in the Dockerfile, before
+it replaces variables (kaniko, pkg/executor/build.go); the outline of the Dockerfile has their lines. Whatever does not
+fit together is left open: a wrong line is worse than none.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from imagebuild_operator.core.executor_log import last_words, messages
+from imagebuild_operator.pod.outline import Kind, Mark, key_of
+
+_NAMES: Final = (
+    "ADD|ARG|CMD|COPY|ENTRYPOINT|ENV|EXPOSE|HEALTHCHECK|LABEL|ONBUILD|RUN|SHELL|STOPSIGNAL|USER|VOLUME|WORKDIR"
+)
+_INSTRUCTION: Final = re.compile(rf"(?:{_NAMES})\s", re.IGNORECASE)
+_STAGE: Final = re.compile(r"Building stage '([^']*)' \[idx:")
+_BASE: Final = re.compile(r"Retrieving image manifest (\S+)$")
+_TRIGGERS: Final = re.compile(r"Executing ([0-9]+) build triggers$")
+# What is quoted of an instruction before it is its turn.
+_MENTIONED: Final = re.compile(
+    r"(?:Unpacking rootfs as cmd (.*) requires it\."
+    r"|(?:No cached layer found for cmd|Using caching version of cmd:) (.*))$",
+    re.DOTALL,
+)
+# After these the instruction is done with, or the whole stage.
+_DONE: Final = ("Storing source image from stage ", "Saving file ", "Deleting filesystem")
+# Layers are pushed to the cache in the same words as the image, and while the build goes on.
+_CACHED: Final = re.compile(r"Pushing layer \S+ to cache now$")
+_PUSH: Final = "Pushing image to "
+
+_BUILDING: Final = "error building image: "
+_UNREADABLE: Final = re.compile(
+    r"error building image: parsing dockerfile: dockerfile parse error on line ([0-9]{1,7}): "
+)
+_AT_WORK: Final = re.compile(
+    r"error building image: error building stage: failed to "
+    r"(?:execute command|take snapshot|save layer|save snapshot to image|hash composite key): "
+)
+_FILES: Final = re.compile(
+    r"error building image: error building stage: (failed to optimize instructions: )?"
+    r"failed to get files used from context: (?:failed to get [^/]{0,40}(?:/\S*)?: l?stat (\S+): )?"
+)
+_UNPACKING: Final = "error building image: error building stage: failed to get filesystem from image: "
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where it failed; empty and None where that is not known."""
+
+    instruction: str = ""
+    line: int | None = None
+
+
+NOWHERE: Final = Place()
+
+
+@dataclass
+class _Progress:
+    """What the log tells of how far the executor came.
+
+    Attributes:
+        base: of the stage being built; None before the first, or where the log's beginning is lost.
+        done: the instructions of that stage so far, the last of them perhaps at work.
+        wanted: the base image asked for last, before any stage was built.
+        over: whether something came after the last instruction.
+        triggers: how many instructions of the stage its base image brings (ONBUILD); they come first.
+        announced: the same of the stage that comes next.
+        mentioned: texts of instructions by their keys.
+        to_cache: pushes to the cache that are announced and not begun.
+    """
+
+    base: str | None = None
+    done: list[str] = field(default_factory=list)
+    wanted: str = ""
+    over: bool = False
+    triggers: int = 0
+    announced: int = 0
+    mentioned: dict[str, str] = field(default_factory=dict)
+    to_cache: int = 0
+
+    def read(self, log: Iterable[str]) -> None:
+        """Follow the executor's messages."""
+        for message in log:
+            if stage := _STAGE.match(message):
+                self.base, self.done, self.over = stage[1], [], False
+                self.triggers, self.announced = self.announced, 0
+            elif _INSTRUCTION.match(message):
+                self.done.append(message)
+                self.over = False
+            elif wanted := _BASE.match(message):
+                self.wanted = wanted[1]
+            elif triggers := _TRIGGERS.match(message):
+                self.announced = int(triggers[1][:9])
+            elif mentioned := _MENTIONED.match(message):
+                text = mentioned[1] or mentioned[2]
+                self.mentioned[key_of(text)] = text
+            elif _CACHED.match(message):
+                self.to_cache += 1
+            elif message.startswith(_PUSH) and self.to_cache:
+                self.to_cache -= 1
+            elif message.startswith((_PUSH, *_DONE)):
+                self.over = True
+
+    def keep_known(self, keys: set[str]) -> None:
+        """Drop what stands neither in the Dockerfile nor in its base image: a step printed it."""
+        own = [text for text in self.done[self.triggers :] if key_of(text) in keys]
+        self.done = [*self.done[: self.triggers], *own]
+
+    def at(self, mark: Mark) -> Place:
+        """The place of an instruction; its text may stand in the log where the outline has none."""
+        return Place(mark.text or self.mentioned.get(mark.key, ""), mark.line)
+
+    @property
+    def own(self) -> list[str]:
+        """What the Dockerfile itself holds of what is done."""
+        return self.done[self.triggers :]
+
+
+def place(log: str, exit_code: int | None, marks: Sequence[Mark], dockerfile: str | None = None) -> Place:
+    """Where a build failed, as far as its log and the outline of its Dockerfile prove it.
+
+    Args:
+        log: of the executor, plain.
+        exit_code: that it ended with.
+        marks: the outline; empty where the Dockerfile is not known.
+        dockerfile: the whole of it, where that is known.
+    """
+    progress = _Progress()
+    progress.read(messages(log))
+    if marks:
+        progress.keep_known({mark.key for mark in marks})
+    words = last_words(log, exit_code)
+    if not words.startswith(_BUILDING):
+        # Killed in the middle of it, unless what it said last is that something else went wrong.
+        return NOWHERE if progress.over or words.startswith("error ") else _at_work(progress, marks)
+    if unreadable := _UNREADABLE.match(words):
+        started = progress.base is not None or progress.done
+        return NOWHERE if started else _unreadable(int(unreadable[1]), dockerfile)
+    if _AT_WORK.match(words):
+        return _at_work(progress, marks)
+    if files := _FILES.match(words):
+        before_all = bool(files[1])
+        return _following(progress, marks, before_all=before_all) or _taking(files[2] or "", progress, marks)
+    if words.startswith(_UNPACKING):
+        return _base(progress.base, marks)
+    if progress.base is None and not progress.done and progress.wanted and "last error: " in words:
+        return _base(progress.wanted, marks)
+    return NOWHERE
+
+
+def _unreadable(line: int, dockerfile: str | None) -> Place:
+    """The parser's own word; lines are those that end with a line feed."""
+    lines = (dockerfile or "").split("\n")
+    return Place(lines[line - 1].strip() if 0 < line <= len(lines) else "", line)
+
+
+def _at_work(progress: _Progress, marks: Sequence[Mark]) -> Place:
+    if not progress.done:
+        return NOWHERE
+    mark = _only([marks[index] for index in _standing(progress, marks)])
+    return Place(progress.done[-1], mark.line if mark else None)
+
+
+def _standing(progress: _Progress, marks: Sequence[Mark]) -> list[int]:
+    """Where in the outline the last instruction of the log may stand; nowhere if the base image brought it.
+
+    The same instruction may stand there several times. Then the stage has to have gone as the log tells, and from the
+    base image that it names.
+    """
+    keys = [key_of(text) for text in progress.own]
+    if not keys:
+        return []
+    found = [index for index, mark in enumerate(marks) if mark.key == keys[-1] and mark.kind is not Kind.START]
+    found = [index for index in found if marks[index].stage >= 0]
+    if len(found) < 2:
+        return found
+    return [index for index in found if _went(marks, index, keys) and _is_from(marks, index, progress.base)]
+
+
+def _went(marks: Sequence[Mark], index: int, keys: list[str]) -> bool:
+    stage = marks[index].stage
+    return keys == [mark.key for mark in marks[: index + 1] if mark.stage == stage and mark.kind is not Kind.START]
+
+
+def _is_from(marks: Sequence[Mark], index: int, base: str | None) -> bool:
+    starts = [mark for mark in marks if mark.kind is Kind.START and mark.stage == marks[index].stage]
+    return base is not None and any(start.key in ("", key_of(base)) for start in starts)
+
+
+def _following(progress: _Progress, marks: Sequence[Mark], *, before_all: bool) -> Place | None:
+    """The instruction after the last one of the log: files are looked for before an instruction is logged.
+
+    With a cache that is done for the whole stage before anything is logged.
+    """
+    if before_all or progress.base is None or len(progress.done) < progress.triggers:
+        return None
+    if progress.own:
+        before = _standing(progress, marks)
+    else:
+        starts = [index for index, mark in enumerate(marks) if mark.kind is Kind.START]
+        before = [index for index in starts if _is_from(marks, index, progress.base)]
+    following = [*marks, None]
+    mark = _only([following[index + 1] for index in before])
+    return progress.at(mark) if mark is not None and mark.kind is Kind.COPY else None
+
+
+def _taking(path: str, progress: _Progress, marks: Sequence[Mark]) -> Place:
+    """The one instruction of a stage just begun that can have wanted a file of the context."""
+    if progress.triggers or progress.own:
+        return NOWHERE
+    copies = [mark for mark in marks if mark.kind is Kind.COPY and _is_from(marks, marks.index(mark), progress.base)]
+    mark = _only([mark for mark in copies if _may_take(mark.text, path)])
+    return progress.at(mark) if mark is not None else NOWHERE
+
+
+def _may_take(text: str, path: str) -> bool:
+    """Whether an instruction names a file of the context, or may; one whose text is not known may."""
+    names = [word.strip('[]",').removeprefix("./").strip("/") for word in text.split()[1:]]
+    return not names or "$" in text or any(name and path.endswith(f"/{name}") for name in names)
+
+
+def _base(name: str | None, marks: Sequence[Mark]) -> Place:
+    """The FROM that names an image: the first of several, since the others would not have been come to."""
+    if not name:
+        return NOWHERE
+    starts = [mark for mark in marks if mark.kind is Kind.START]
+    mark = next((mark for mark in starts if mark.key == key_of(name)), None)
+    if mark is None:
+        taken = [mark for mark in marks if mark.kind is Kind.COPY_FROM]
+        # With variables replaced it may be any FROM that has some, if nothing else takes from an image.
+        mark = _only([mark for mark in taken if _takes_from(mark, name)]) if taken else _only_variable(starts)
+    return Place(mark.text or (f"FROM {name}" if mark.key else ""), mark.line) if mark else NOWHERE
+
+
+def _takes_from(mark: Mark, name: str) -> bool:
+    return f"--from={name}" in mark.text.split()
+
+
+def _only_variable(starts: Sequence[Mark]) -> Mark | None:
+    return _only([mark for mark in starts if not mark.key])
+
+
+def _only(marks: Sequence[Mark | None]) -> Mark | None:
+    return marks[0] if len(marks) == 1 else None

@@ -1,0 +1,61 @@
+"""What real executors said of builds that failed: each recorded log is told by the row that its build was made for."""
+
+import re
+
+import pytest
+
+from imagebuild_operator.core.executor_log import without_usage
+from imagebuild_operator.core.failures import Evidence, find
+from imagebuild_operator.core.outcome import HINT_BYTES, judge
+from tests.corpus.logs import EXECUTORS, Recorded, cases, recorded
+from tests.e2e.broken_builds import Broken
+from tests.unit.core.pod_documents import pod, terminated
+
+CASES = {case.name: case for case in cases()}
+LOGS = list(recorded())
+UNKNOWN = "unknown"
+MOST_UNKNOWN = 0.05
+
+
+def evidence(log: Recorded) -> Evidence:
+    return Evidence(pod(build=terminated(log.exit_code)), log.log)
+
+
+def test_every_build_is_recorded_with_every_executor() -> None:
+    assert {(log.executor, log.build) for log in LOGS} == {(name, case) for name in EXECUTORS for case in CASES}
+
+
+@pytest.mark.parametrize("log", LOGS, ids=str)
+def test_a_recorded_log_is_told_by_the_row_of_its_build(log: Recorded) -> None:
+    case = CASES[log.build]
+    assert log.exit_code == case.exit_code
+    cause = find(evidence(log))
+    assert cause.doc.name == case.cause
+    told = cause.explain(evidence(log))
+    assert_told(case, told.message, told.hint)
+
+
+@pytest.mark.parametrize("log", LOGS, ids=str)
+def test_a_recorded_log_fits_into_the_status(log: Recorded) -> None:
+    failure = judge(evidence(log).pod, log.log)
+    told = find(evidence(log)).explain(evidence(log))
+    assert (failure.reason, failure.hint) == (find(evidence(log)).reason, told.hint)  # type: ignore[union-attr]
+    assert len(told.hint.encode()) <= HINT_BYTES
+
+
+def assert_told(case: Broken, message: str, hint: str) -> None:
+    assert re.search(case.message, message), message
+    assert re.search(case.hint, hint), hint
+
+
+def test_few_of_the_recorded_logs_end_as_unknown() -> None:
+    unknown = [log for log in LOGS if find(evidence(log)).doc.name == UNKNOWN]
+    assert len(unknown) < MOST_UNKNOWN * len(LOGS), [str(log) for log in unknown]
+
+
+@pytest.mark.parametrize("log", [log for log in LOGS if log.exit_code == 1], ids=str)
+def test_what_a_step_quotes_of_another_builds_log_does_not_count(log: Recorded) -> None:
+    """The whole log of another failure, printed by a step that then fails in its own way."""
+    own = "error building image: error building stage: failed to execute command: waiting for process to exit: "
+    quoted = Evidence(pod(build=terminated(3)), f"{without_usage(log.log)}\n{own}exit status 3\n")
+    assert find(quoted).doc.name == "step-failed"

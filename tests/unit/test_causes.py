@@ -1,0 +1,90 @@
+"""The table of causes as a whole: its rows are alike, the page is made from it, and tests produce what it lists."""
+
+import re
+
+import pytest
+
+from imagebuild_operator.core.causes.cause import Cause, Told
+from imagebuild_operator.core.causes.told import OBSTACLES, REFUSALS, advice
+from imagebuild_operator.core.outcome import HINT_BYTES
+from tests.causes import NAMES, PAGE, ROWS, page, produced
+
+PRODUCED = produced()
+# A hint begins with what to do.
+VERBS = (
+    "Add|Ask|Begin|Bring|Build|Check|Compare|Copy|Correct|Create|Delete|Find|Free|Give|Have|Install|"
+    "Label|Leave|Let|Log|Look|Lower|Make|Mend|Name|Push|Put|Raise|Read|Remove|Set|Take|Write"
+)
+
+
+def test_there_are_forty_causes_at_least_and_no_two_of_a_name() -> None:
+    assert len(set(NAMES)) == len(NAMES) >= 40
+
+
+@pytest.mark.parametrize("row", ROWS, ids=NAMES)
+def test_a_row_is_named_by_words_and_says_what_to_do(row: Cause | Told) -> None:
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", row.doc.name)
+    assert row.doc.sign
+    assert row.doc.says
+    assert re.match(rf"(?:{VERBS}) ", row.doc.hint), row.doc.hint
+    assert row.doc.hint.endswith(".")
+    assert len(row.doc.hint.encode()) <= HINT_BYTES
+
+
+def test_the_page_is_made_from_the_table() -> None:
+    assert PAGE.read_text() == page(), "run `make generate`"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_test_produces_each_cause(name: str) -> None:
+    assert PRODUCED.get(name), f"no test is marked with cause({name!r})"
+
+
+def test_no_test_names_a_cause_that_is_not() -> None:
+    assert set(PRODUCED) <= set(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (
+            'pods "web-1" is forbidden: exceeded quota: team, requested: limits.memory=1Gi, used: limits.memory=1Gi',
+            "Free room in ResourceQuota team, have it raised",
+        ),
+        ("failed quota: team: must specify requests.cpu for: build", "Set requests.cpu in spec.resources"),
+        (
+            'pods "web-1" is forbidden: maximum memory usage per Container is 64Mi, but limit is 1Gi',
+            "Bring memory in spec.resources within 64Mi",
+        ),
+        ('violates PodSecurity "restricted:latest": runAsNonRoot != true', "Label the namespace"),
+        (
+            'error looking up service account shop/robot: serviceaccount "robot" not found',
+            "Create ServiceAccount robot,",
+        ),
+        ('admission webhook "validate.example.com" denied the request: no', "Have validate.example.com let"),
+        ("ValidatingAdmissionPolicy 'no-root' with binding 'all' denied request: no", "Have no-root let"),
+        ("the namespace is being terminated", ""),
+    ],
+)
+def test_what_to_do_about_a_pod_that_the_api_server_refuses(words: str, hint: str) -> None:
+    found = advice(REFUSALS, words)
+    assert found.startswith(hint)
+    assert bool(found) == bool(hint)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("The image of container build cannot be pulled: not found", "Correct spec.executor.image"),
+        ("No node can take the Pod: 0/1 nodes are available: 1 Insufficient memory.", "Lower spec.resources.requests"),
+        ('The Pod cannot start: MountVolume.SetUp failed: secret "login" not found', "Create the secret login in"),
+        ('No node can take the Pod: persistentvolumeclaim "src" not found', "Create PersistentVolumeClaim src,"),
+        ("couldn't find key late in Secret shop/tokens", "Add the key late to it"),
+        ("The Pod cannot start: ConfigMap ca has no key late.crt. MountVolume", "Add the key late.crt to it"),
+        ("The Pod cannot start: something new", ""),
+    ],
+)
+def test_what_to_do_about_a_pod_that_does_not_start(words: str, hint: str) -> None:
+    found = advice(OBSTACLES, words)
+    assert found.startswith(hint)
+    assert bool(found) == bool(hint)
