@@ -109,9 +109,10 @@ PLACES = (
     FailingAt("no-such-program", 'FROM $BUSYBOX\nRUN ["no-such-program"]\n', 'RUN ["no-such-program"]', 2),
     FailingAt("brought-by-the-base", "FROM $HOST/trigger:1\nRUN true\n", "RUN exit 9", None, 9),
     FailingAt(
+        # The executor pushes a layer to the cache while the next step runs, and drops that when the step fails.
         "in-the-cache",
-        "FROM $BUSYBOX\nRUN date > /when\nRUN exit 3\n",
-        "RUN exit 3",
+        "FROM $BUSYBOX\nRUN date > /when\nRUN sleep 8 && exit 3\n",
+        "RUN sleep 8 && exit 3",
         3,
         3,
         spec={"cache": {"repository": "$HOST/cache"}},

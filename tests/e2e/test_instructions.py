@@ -92,7 +92,7 @@ class TestPlaces:
         told(team, "in-the-cache")
         status = team.rebuild("in-the-cache", "again")
         assert "Using caching version of cmd: RUN date" in team.log("in-the-cache")
-        assert (status["failure"]["instruction"], status["failure"]["line"]) == ("RUN exit 3", 3)
+        assert (status["failure"]["instruction"], status["failure"]["line"]) == ("RUN sleep 8 && exit 3", 3)
 
 
 @pytest.mark.usefixtures("builds")
