@@ -8,25 +8,11 @@ import pytest
 from tests import crd
 from tests.cluster.handle import ApiHandle
 
-FIGURES = pytest.StashKey[list[str]]()
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/chaos/" in item.nodeid:
             item.add_marker(pytest.mark.integration)
-
-
-@pytest.fixture
-def figures(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Takes one line of figures, shown at the end of the test run whether or not the test passes."""
-    shown = request.config.stash.setdefault(FIGURES, [])
-    return lambda line: shown.append(f"{request.node.name}: {line}")
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for line in config.stash.get(FIGURES, []):
-        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="module")

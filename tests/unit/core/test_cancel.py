@@ -151,7 +151,7 @@ def test_each_cancel_is_handled_once() -> None:
     assert [past["number"] for past in world.status["history"]] == [2, 1]
 
 
-@pytest.mark.parametrize("state", OPEN_RUNS.keys() - {"suspended"})
+@pytest.mark.parametrize("state", [state for state in OPEN_RUNS if state != "suspended"])
 def test_a_cancel_and_a_request_end_the_run_and_start_the_next(state: str) -> None:
     world = OPEN_RUNS[state]()
     world.slot, world.refuse = True, None
