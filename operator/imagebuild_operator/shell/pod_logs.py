@@ -26,8 +26,8 @@ async def end_of_log(response: aiohttp.ClientResponse) -> str:
             del end[:-LOG_BYTES]
     if cut or len(end) > LOG_BYTES:
         end = end[-LOG_BYTES:]
-        # Half a line at the beginning would be misread as a whole one.
-        end = end[end.find(b"\n") + 1 :]
+        # Half a line at the beginning would be misread as a whole one; but a line of its own is all there is.
+        end = end.partition(b"\n")[2] or end
     log = end.decode(errors="replace")
     return "" if log.startswith(LOG_IS_GONE) and "\n" not in log.strip() else log
 

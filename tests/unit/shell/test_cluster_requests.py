@@ -226,9 +226,16 @@ async def test_of_a_long_log_the_last_mebibyte_is_kept_in_whole_lines(lines: int
 async def test_a_log_that_fits_is_kept_from_its_first_byte() -> None:
     async with api_stub() as (stub, cluster):
         text = "y" * (LOG_BYTES - 1) + "\n"
-        stub.will(web.Response(text=text), web.Response(text="z" * (3 * LOG_BYTES)))
+        stub.will(web.Response(text=text))
         assert await cluster.read_log("shop", "web-1", "build") == text
-        assert await cluster.read_log("shop", "web-1", "build") == "z" * LOG_BYTES
+
+
+@pytest.mark.parametrize("end", ["", "\n", "error building image: exit status 8\n"])
+async def test_of_a_line_that_is_longer_than_what_is_kept_the_end_is_kept(end: str) -> None:
+    async with api_stub() as (stub, cluster):
+        text = f"{'z' * (3 * LOG_BYTES)}{end}"
+        stub.will(web.Response(text=text))
+        assert await cluster.read_log("shop", "web-1", "build") == text[-LOG_BYTES:]
 
 
 async def test_of_a_hundred_megabytes_no_more_is_held_than_what_is_kept() -> None:
