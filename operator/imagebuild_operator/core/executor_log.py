@@ -10,8 +10,12 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-# ECMA-48: control sequences, strings such as titles and links, and other two-character escapes.
-_ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]?[0-~])")
+# ECMA-48: control sequences, strings such as titles and links, and other two-character escapes. A step may be killed
+# in the middle of one: none goes on in another line, or takes in what the executor says of that.
+_ESCAPES: Final = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*(?!error building )[@-~]|\](?:(?!error building )[^\x07\x1b\r\n])*(?:\x07|\x1b\\)?"
+    r"|\[[0-?]*[ -/]*|[ -/]?(?!error building )[0-~])"
+)
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffd\ud800-\udfff]+")
 
 _OWN_WORDS: Final = ("error ", "Error: ", "fatal: ", "kaniko should only be run inside of a container")

@@ -57,6 +57,11 @@ def test_a_step_that_failed_is_told_by_its_exit_code_whatever_came_later(log: st
     assert error_line(log, exit_code) == line
 
 
+@pytest.mark.parametrize("begun", ["\x1b", "\x1b[", "\x1b[1;31", "\x1b(", "\x1b]0;title", "\x1b]8;;https://x", "\x1bP"])
+def test_a_step_that_is_killed_in_an_escape_sequence_does_not_hide_the_executors_words(begun: str) -> None:
+    assert last_words(plain(f"10 %{begun}{STEP_FAILED}signal: killed\n"), 255) == f"{STEP_FAILED}signal: killed"
+
+
 def test_nothing_stands_in_for_the_executors_own_words() -> None:
     assert last_words("Compiling\nKilled\n", 137) == ""
     assert error_line("Compiling\nKilled\n", 137) == "Killed"
@@ -106,6 +111,9 @@ def test_messages_of_each_format(line: str, message: str | None) -> None:
         ("\ufffd\ufffd\ufffd", "\ufffd"),
         ("\ud800", "\ufffd"),
         ("\x1b", "\ufffd"),
+        ("\x1b[1;3", ""),
+        ("\x1b]0;a title that never ends\nnext", "\nnext"),
+        ("\x1b]0;half a title\rnext", "next"),
     ],
 )
 def test_a_log_as_a_terminal_leaves_it(log: str, shown: str) -> None:
