@@ -30,6 +30,9 @@ _USAGE_LINE: Final = re.compile(
 # The executor's own words come last; what is older than this many characters is not looked through for them.
 _END: Final = 64 * 1024
 _STEP_ENDED: Final = "failed to execute command: waiting for process to exit: "
+_OF_A_STEP: Final = tuple(
+    f"{_STEP_FAILED}execute command: {what}: " for what in ("waiting for process to exit", "starting command")
+)
 
 _TEXT: Final = re.compile(r'time="[^"]{0,64}" level=[a-z]+ msg=("(?:[^"\\]|\\.)*"|[^\s"]+)\s*$')
 _COLOR: Final = re.compile(r"(?:TRAC|DEBU|INFO|WARN|ERRO|FATA)\[[0-9TZ:+.-]+\] (.*)$")
@@ -114,31 +117,55 @@ def _own(line: str) -> str:
     return line[max(start, 0) :] if start >= 0 or line.startswith(_OWN_WORDS) else ""
 
 
+def ended_by_step(words: str) -> bool:
+    """Whether the executor's last words are about how a RUN step's own command ended, or that it could not start."""
+    return words.startswith(_OF_A_STEP)
+
+
 def messages(log: str) -> Iterator[str]:
-    """What the executor logged of its progress, in order; steps can print such lines as well."""
-    for line in log.splitlines():
-        message = _message(line)
-        if message is not None:
-            yield message
+    """What the executor logged of its progress, in order; steps can print such lines as well.
+
+    It keeps to one format: in a log that has the operator's own choice, text, the others are a step's.
+    """
+    lines = log.splitlines()
+    for read in _FORMATS:
+        found = False
+        for line in lines:
+            message = read(line)
+            if message is not None:
+                found = True
+                yield message
+        if found:
+            return
 
 
 def _message(line: str) -> str | None:
-    if (start := line.rfind('time="')) >= 0 and (text := _TEXT.match(line, start)):
-        return _unquoted(text[1])
-    if color := _COLOR.search(line):
-        return color[1].strip()
-    if line.startswith('{"') and '"msg":' in line:
-        return _json_message(line)
-    return None
+    return next((message for read in _FORMATS if (message := read(line)) is not None), None)
+
+
+def _text_message(line: str) -> str | None:
+    start = line.rfind('time="')
+    text = _TEXT.match(line, start) if start >= 0 else None
+    return _unquoted(text[1]) if text else None
+
+
+def _color_message(line: str) -> str | None:
+    color = _COLOR.search(line)
+    return color[1].strip() if color else None
 
 
 def _json_message(line: str) -> str | None:
+    if not line.startswith('{"') or '"msg":' not in line:
+        return None
     try:
         document = json.loads(line)
     except (ValueError, RecursionError):
         return None
     message = document.get("msg")
     return message.strip() if isinstance(message, str) and "level" in document else None
+
+
+_FORMATS: Final = (_text_message, _color_message, _json_message)
 
 
 def _unquoted(text: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from imagebuild_operator.core.executor_log import last_words, messages
+from imagebuild_operator.core.executor_log import ended_by_step, last_words, messages
 from imagebuild_operator.pod.outline import Kind, Mark, key_of
 
 _NAMES: Final = (
@@ -31,6 +31,8 @@ _DONE: Final = ("Storing source image from stage ", "Saving file ", "Deleting fi
 # Layers are pushed to the cache in the same words as the image, and while the build goes on.
 _CACHED: Final = re.compile(r"Pushing layer \S+ to cache now$")
 _PUSH: Final = "Pushing image to "
+# Of a RUN step alone, once its instruction is logged.
+_COMMAND: Final = "Running: ["
 
 _BUILDING: Final = "error building image: "
 _UNREADABLE: Final = re.compile(
@@ -71,6 +73,7 @@ class _Progress:
         announced: the same of the stage that comes next.
         mentioned: texts of instructions by their keys.
         to_cache: pushes to the cache that are announced and not begun.
+        ran: base, instructions so far and triggers as they were when the last command of a step was started.
     """
 
     base: str | None = None
@@ -81,6 +84,7 @@ class _Progress:
     announced: int = 0
     mentioned: dict[str, str] = field(default_factory=dict)
     to_cache: int = 0
+    ran: tuple[str | None, list[str], int, int] | None = None
 
     def read(self, log: Iterable[str]) -> None:
         """Follow the executor's messages."""
@@ -102,8 +106,16 @@ class _Progress:
                 self.to_cache += 1
             elif message.startswith(_PUSH) and self.to_cache:
                 self.to_cache -= 1
+            elif message.startswith(_COMMAND):
+                self.ran = (self.base, self.done, len(self.done), self.triggers)
             elif message.startswith((_PUSH, *_DONE)):
                 self.over = True
+
+    def back_to_command(self) -> None:
+        """Drop what was logged after the last command was started: it failed, and what follows is what it printed."""
+        if self.ran is not None:
+            self.base, done, count, self.triggers = self.ran
+            self.done = done[:count]
 
     def keep_known(self, keys: set[str]) -> None:
         """Drop what stands neither in the Dockerfile nor in its base image: a step printed it."""
@@ -131,9 +143,11 @@ def place(log: str, exit_code: int | None, marks: Sequence[Mark], dockerfile: st
     """
     progress = _Progress()
     progress.read(messages(log))
+    words = last_words(log, exit_code)
+    if ended_by_step(words):
+        progress.back_to_command()
     if marks:
         progress.keep_known({mark.key for mark in marks})
-    words = last_words(log, exit_code)
     if not words.startswith(_BUILDING):
         # Killed in the middle of it, unless what it said last is that something else went wrong.
         return NOWHERE if progress.over or words.startswith("error ") else _at_work(progress, marks)

@@ -101,6 +101,14 @@ def test_messages_of_each_format(line: str, message: str | None) -> None:
     assert list(messages(f"a\n{line}\nb")) == ([] if message is None else [message])
 
 
+def test_the_executor_logs_in_one_format_and_a_step_may_print_any() -> None:
+    color, json = "INFO[0001] RUN color", '{"level":"info","msg":"RUN json"}'
+    text = 'time="2026-01-01T00:00:00Z" level=info msg="RUN text"'
+    assert list(messages("\n".join((color, json, text, color)))) == ["RUN text"]
+    assert list(messages("\n".join((json, color)))) == ["RUN color"]
+    assert list(messages(json)) == ["RUN json"]
+
+
 @pytest.mark.parametrize(
     ("log", "shown"),
     [

@@ -54,6 +54,28 @@ def test_whatever_the_executor_was_doing_about_it(what: str) -> None:
     assert both(SIMPLE, stage("a"), "RUN one", f"{STAGE}failed to {what}") == [("RUN one", 2)] * 2
 
 
+@pytest.mark.parametrize(
+    "printed",
+    [
+        ["RUN two  &&     three"],
+        ["COPY x /"],
+        [stage("a", 1), "RUN two  &&     three"],
+        [stage("b", 1)],
+        ["Executing 1 build triggers", stage("a", 1), "RUN two  &&     three"],
+    ],
+)
+@pytest.mark.parametrize("words", [EXITED, EXITED.replace("waiting for process to exit", "starting command")])
+def test_a_step_that_fails_is_the_one_whose_command_was_started_whatever_it_printed(
+    printed: list[str], words: str
+) -> None:
+    assert both(SIMPLE, stage("a"), "RUN one", "Running: [/bin/sh -c one]", *printed, words) == [("RUN one", 2)] * 2
+
+
+def test_what_is_logged_after_a_command_counts_where_no_command_failed() -> None:
+    failed = f"{STAGE}failed to execute command: mkdir /x: read-only file system"
+    assert both(SIMPLE, stage("a"), "RUN one", "Running: [/bin/sh -c one]", "COPY x /", failed) == [("COPY x /", 6)] * 2
+
+
 def test_without_a_dockerfile_the_log_alone_names_it() -> None:
     assert place(log(stage("a"), "RUN one", EXITED), 7, ()) == Place("RUN one")
 

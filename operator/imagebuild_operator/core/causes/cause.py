@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from imagebuild_operator.api.names import Reason
-from imagebuild_operator.core.executor_log import error_line
+from imagebuild_operator.core.executor_log import ended_by_step, error_line
 from imagebuild_operator.core.pods import ContainerView, PodView
 from imagebuild_operator.pod.prepared import PrepareFailure, parse_result
 
@@ -141,14 +141,5 @@ def said(
     return Cause(reason, lambda evidence: found(evidence) is not None, explain, Doc(name, Found.LOG, sign, says, hint))
 
 
-def ended_by_step(line: str) -> bool:
-    """Whether the executor's last words are about how a RUN step's own command ended, or that it could not start."""
-    return _STEP.match(line) is not None
-
-
 # The executor's words may be what a registry or a step wrote, in any length, and the patterns take its square.
 _READ = 4096
-_STEP = re.compile(
-    r"error building image: error building stage: failed to execute command: (?:waiting for process to exit|"
-    r"starting command): "
-)
