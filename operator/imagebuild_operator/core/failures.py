@@ -12,7 +12,6 @@ from imagebuild_operator.api.names import Reason
 from imagebuild_operator.core import killed
 from imagebuild_operator.core.causes import dockerfile, executor, prepare, registry, steps
 from imagebuild_operator.core.causes.cause import Cause, Doc, Evidence, Explanation, Found
-from imagebuild_operator.core.executor_log import error_line
 
 __all__ = ["CAUSES", "Cause", "Evidence", "Explanation", "explain", "find"]
 
@@ -65,7 +64,7 @@ def _out_of_memory(evidence: Evidence) -> bool:
     if evidence.container is None or evidence.container.reason != "OOMKilled":
         return False
     # A step may have gone on without the process that was killed, and only the push failed.
-    return not (evidence.exit_code == 1 and error_line(evidence.log).startswith("error pushing "))
+    return not (evidence.exit_code == 1 and evidence.said.startswith("error pushing "))
 
 
 def _explain_memory(evidence: Evidence) -> Explanation:
@@ -85,8 +84,17 @@ def _pod_message(what: str, hint: str) -> Callable[[Evidence], Explanation]:
     return explain
 
 
+# 128 and SIGKILL; the executor itself ends with it only where a step did, which has a row of its own.
+_KILLED: Final = 137
+_EXECUTOR_KILLED: Final = "The executor was killed (exit code 137), and its node does not say what for."
+_WHO_KILLED: Final = "If the node was short of memory, raise spec.resources; its kernel's log names who was killed."
+
+
 def _explain_build(evidence: Evidence) -> Explanation:
     said = evidence.said
+    if evidence.exit_code == _KILLED:
+        # What its log ends with is about something else.
+        return Explanation(_EXECUTOR_KILLED, _WHO_KILLED)
     return Explanation(f"The build failed with exit code {evidence.exit_code}" + (f": {said}" if said else "."))
 
 

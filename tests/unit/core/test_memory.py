@@ -575,6 +575,23 @@ def test_a_shell_killed_without_the_nodes_word_is_a_hint_only() -> None:
     assert "memory" not in world.status["failure"]["hint"]
 
 
+def test_an_executor_killed_without_the_nodes_word_is_not_explained_by_what_a_step_said_before() -> None:
+    world = World(log="fatal: of a step\nlast line of a step\n").built(exit_code=137, message="", reason="Error")
+    assert (world.status["phase"], world.reason()) == (Phase.FAILED, Reason.BUILD_FAILED)
+    failure = world.status["failure"]
+    assert failure["message"] == "The executor was killed (exit code 137), and its node does not say what for."
+    assert "memory" in failure["hint"]
+    assert "memory" not in world.status, "a hint is no verdict"
+
+
+def test_a_step_killed_for_memory_is_not_taken_for_a_push_by_what_it_printed_last() -> None:
+    """Two pipes: it may come after the executor's own words."""
+    log = f"{STEP_KILLED.replace('signal: killed', 'exit status 1')}\n{PUSH_FAILED}"
+    world = World(log=log, policy=Policy(pod=pod_settings(), memory_raises=0))
+    world.built(exit_code=1, message="", reason="OOMKilled")
+    assert (world.status["phase"], world.reason()) == (Phase.FAILED, Reason.OUT_OF_MEMORY)
+
+
 def test_a_push_that_fails_after_a_kill_that_was_survived_is_the_pushs_failure() -> None:
     world = World(log=PUSH_FAILED).built(exit_code=1, message="", reason="OOMKilled")
     assert (world.status["phase"], world.reason()) == (Phase.FAILED, Reason.REGISTRY_AUTH_FAILED)
