@@ -52,7 +52,8 @@ def over(seen: Observation, run: Run, pod: PodView, policy: Policy, now: datetim
         asked = silence.to_ask(seen, pod)
         if asked is not None:
             return asked
-        decision = ending.close(seen, run, silence.hinted(outcome, seen, pod, _ended(pod, now)), now)
+        late = silence.hinted(outcome, seen, pod, _ended(pod, now))
+        decision = ending.close(memory.confirmed(seen, pod, late, now), run, late, now)
     else:
         decision = ending.failed(seen, run, outcome, policy, now, pod=pod)
     return ending.with_warnings(decision, run, warnings_of(pod))

@@ -20,6 +20,7 @@ from imagebuild_operator.pod.references import without_tag
 
 def failed(seen: Observation, run: Run, failure: Failure, policy: Policy, now: datetime, *, pod: PodView) -> Decision:
     """An attempt failed: another follows where its class and the time left allow it, else the run ends."""
+    seen = memory.confirmed(seen, pod, failure, now)
     build = seen.build
     stays = build.spec is not None and not runs.new_cancel(build) and not _follows(build, run, failure)
     if stays:

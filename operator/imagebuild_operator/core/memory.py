@@ -1,12 +1,13 @@
 """How much memory an attempt gets: more after one that ran out of it, and what was enough the run before."""
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.api.v1alpha1 import Failure, Memory, Run
-from imagebuild_operator.core.observe import BuildView, Refusal
+from imagebuild_operator.core.observe import BuildView, Observation, Refusal
 from imagebuild_operator.core.outcome import MESSAGE_BYTES, clip, failure
 from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.core.policy import Policy
@@ -68,6 +69,20 @@ def raised(build: BuildView, run: Run, pod: PodView, failed: Failure, policy: Po
     if limit <= pod.memory_limit:
         return None
     return (build.status.memory or Memory()).model_copy(update={"limit": quantity(limit)})
+
+
+def confirmed(seen: Observation, pod: PodView, failed: Failure, now: datetime) -> Observation:
+    """What is known, where a Pod with less than the learned limit failed for it: that limit counts as learned now.
+
+    Else a run whose time does not suffice for another attempt would try with less, and fail, every time.
+    """
+    build, known = seen.build, seen.build.status.memory
+    reason = Reason(failed.reason)
+    for_memory = CLASSES[reason] is FailureClass.MEMORY or reason is Reason.TIMEOUT
+    if known is None or not for_memory or pod.memory_limit is None or pod.memory_limit >= _bytes(known.learned):
+        return seen
+    status = build.status.model_copy(update={"memory": known.model_copy(update={"learned_time": format_time(now)})})
+    return replace(seen, build=replace(build, status=status))
 
 
 def learned(build: BuildView, run: Run, policy: Policy, now: datetime) -> Memory | None:

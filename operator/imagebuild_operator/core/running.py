@@ -32,7 +32,8 @@ def running(seen: Observation, run: Run, pod: PodView, policy: Policy, now: date
         late = _given_up(seen, run, pod, Reason.TIMEOUT, message, "Raise spec.timeout.")
         if isinstance(late, FetchLog):
             return late
-        return silence.to_ask(seen, pod) or ending.close(seen, run, silence.hinted(late, seen, pod, now), now)
+        known = memory.confirmed(seen, pod, late, now)
+        return silence.to_ask(seen, pod) or ending.close(known, run, silence.hinted(late, seen, pod, now), now)
     if pod.deletion_timestamp is not None:
         return _terminating(seen, run, pod, pod.deletion_timestamp, end, now)
     if not pod.building:

@@ -360,6 +360,46 @@ def test_a_step_back_that_was_one_too_many_costs_one_attempt_in_that_time() -> N
     assert limit(world) == "2Gi"
 
 
+@pytest.mark.parametrize("end", ["no raises", "another failure", "out of time", "out of time by its node"])
+def test_a_step_back_that_a_run_fails_over_is_not_tried_again_by_the_next(end: str) -> None:
+    world = grown()
+    world.pass_time(8 * DAY)
+    if end == "no raises":
+        world.policy = replace(world.policy, memory_raises=0)
+    again(world)
+    assert limit(world) == "1Gi"
+    world.start_pod()
+    world.step()
+    if end == "out of time":
+        world.pass_time(100 * 3600 + 30)
+    elif end == "out of time by its node":
+        world.end_pod(exit_code=2, message="", reason="Error", pod_reason="DeadlineExceeded")
+    else:
+        world.fail_pod(Reason.OUT_OF_MEMORY)
+    world.step()
+    if end == "another failure":
+        world.wait_for_retry()
+        world.start_pod()
+        world.fail_pod(Reason.BUILD_FAILED)
+        world.step()
+    assert world.status["phase"] == Phase.FAILED
+    world.kubelet()
+    world.pods.clear()
+    again(world, "once more")
+    assert limit(world) == "2Gi"
+
+
+def test_a_step_back_in_which_something_else_fails_is_tried_again() -> None:
+    world = grown()
+    world.pass_time(8 * DAY)
+    again(world)
+    world.start_pod()
+    world.fail_pod(Reason.BUILD_FAILED)
+    world.step()
+    again(world, "once more")
+    assert limit(world) == "1Gi"
+
+
 def test_what_is_learned_may_be_kept_for_good() -> None:
     world = grown()
     world.policy = replace(world.policy, memory_decay=None)
