@@ -29,6 +29,7 @@ _USAGE_LINE: Final = re.compile(
 )
 # The executor's own words come last; what is older than this many characters is not looked through for them.
 _END: Final = 64 * 1024
+_CUT: Final = "…"
 _STEP_ENDED: Final = "failed to execute command: waiting for process to exit: "
 _OF_A_STEP: Final = tuple(
     f"{_STEP_FAILED}execute command: {what}: " for what in ("waiting for process to exit", "starting command")
@@ -72,7 +73,11 @@ def error_line(log: str, exit_code: int | None = None) -> str:
         exit_code: that it ended with.
     """
     lines = _last_lines(log)
-    return _last_words(lines, exit_code) or next((line for line in reversed(lines) if line), "")
+    return _last_words(lines, exit_code) or next(
+        # Of a line that was cut it is not even known whether its beginning is half a credential.
+        (line for line in reversed(lines) if line and not line.startswith(_CUT)),
+        "",
+    )
 
 
 def last_words(log: str, exit_code: int | None = None) -> str:
@@ -84,7 +89,7 @@ def _last_lines(log: str) -> list[str]:
     said = without_usage(log)
     if len(said) > _END:
         # Half a line would be misread as a whole one.
-        said = "…" + said[-_END:]
+        said = _CUT + said[-_END:]
     return [line.strip() for line in said.splitlines()]
 
 

@@ -11,6 +11,7 @@ LINES: Final = 20
 LINE_BYTES: Final = 400
 # What is looked at: many times what is kept, so that no credential is cut in two before it is hidden.
 _LOOKED_AT: Final = 64 * 1024
+_LONGEST_CREDENTIAL: Final = 4096
 _ELLIPSIS: Final = "…"
 
 
@@ -21,13 +22,22 @@ def log_tail(log: str, exit_code: int | None = None) -> str:
         log: as `executor_log.plain` leaves it.
         exit_code: of its container.
     """
-    end = without_usage(log)[-_LOOKED_AT:]
     words = _shown(masked(last_words(log, exit_code)))
-    lines = [_shown(line) for line in masked(end).split("\n") if line.strip(" \t\ufffd")]
+    lines = [_shown(line) for line in _end(without_usage(log)).split("\n") if line.strip(" \t\ufffd")]
     kept = _that_fit(lines, LOG_TAIL_BYTES)
     if words and not any(line.endswith(words) for line in kept):
         kept = [words, *_that_fit(lines[-LINES + 1 :], LOG_TAIL_BYTES - _size(words))]
     return "\n".join(kept)
+
+
+def _end(log: str) -> str:
+    """What is looked at of the log, masked; of a line that this cuts in two, nothing that a credential may begin."""
+    end = masked(log[-_LOOKED_AT:])
+    if len(log) <= _LOOKED_AT:
+        return end
+    cut, newline, whole = end.partition("\n")
+    left = cut[_LONGEST_CREDENTIAL:][-LINE_BYTES // 2 :]
+    return f"{_ELLIPSIS}{left}{newline}{whole}" if left else whole
 
 
 def _that_fit(lines: list[str], room: int) -> list[str]:

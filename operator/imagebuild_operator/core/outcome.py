@@ -20,6 +20,11 @@ from imagebuild_operator.pod.prepared import COMMIT_LIMIT, REVISION_LIMIT, Prepa
 MESSAGE_BYTES: Final = 512
 HINT_BYTES: Final = 256
 INSTRUCTION_BYTES: Final = 200
+# So much is looked through for credentials: of what is left of it, the end of a cut one is never shown.
+_MASKED: Final = 32 * 1024
+# Where the kubelet cuts a log that it takes for a termination message, in bytes (kubernetes, pkg/kubelet/container/
+# runtime.go, MaxContainerTerminationMessageLogLength).
+_CUT_AT: Final = 2048
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -85,10 +90,10 @@ def failure(
     """
     return Failure(
         reason=reason.value,
-        message=clip(masked(message[: 4 * MESSAGE_BYTES]), MESSAGE_BYTES),
+        message=clip(masked(message[:_MASKED]), MESSAGE_BYTES),
         hint=clip(hint, HINT_BYTES) or None,
         exit_code=exit_code,
-        instruction=clip(masked(" ".join(at.instruction[: 4 * INSTRUCTION_BYTES].split())), INSTRUCTION_BYTES) or None,
+        instruction=clip(masked(" ".join(at.instruction[:_MASKED].split())), INSTRUCTION_BYTES) or None,
         line=at.line,
         log_tail=log_tail(log, exit_code) or None,
     )
@@ -156,7 +161,10 @@ def _message_as_log(pod: PodView) -> str:
     container = Evidence(pod).container
     if container is None or container is pod.prepare or _DIGEST.fullmatch(container.message):
         return ""
-    return container.message
+    _, _, whole = container.message.partition("\n")
+    cut = len(container.message.encode(errors="replace")) >= _CUT_AT
+    # Half a line may be the end of a credential, and would be misread as a whole one.
+    return whole if cut and whole.strip() else container.message
 
 
 def warnings_of(pod: PodView) -> tuple[str, ...]:

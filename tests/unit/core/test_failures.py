@@ -38,6 +38,13 @@ def test_the_init_container_has_a_row_for_each_of_its_reasons() -> None:
     assert sorted(TOLD_BY_PREPARE.values()) == sorted(REASONS - {Reason.OUT_OF_MEMORY})
 
 
+def test_what_a_hint_quotes_holds_no_credential() -> None:
+    log = "error building image: error finding target stage: https://me:hunter2@a is not a valid target build stage\n"
+    _, explanation = explain(Evidence(pod(build=terminated(1)), log))
+    assert "https://***@a" in explanation.hint
+    assert "hunter2" not in explanation.hint
+
+
 def add(what: str) -> str:
     return (
         f"error building image: error building stage: failed to execute command: downloading remote source file: {what}"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imagebuild_operator.core.executor_log import plain
+from imagebuild_operator.core.executor_log import error_line, plain
 from imagebuild_operator.core.log_tail import LINE_BYTES, LINES, LOG_TAIL_BYTES, log_tail
 
 WORDS = (
@@ -66,6 +66,18 @@ def test_a_credential_is_hidden_before_anything_is_cut() -> None:
     assert "MII" not in shown
     assert shown.endswith(WORDS)
     assert "hunter2" not in log_tail(f"{'x' * 190} password={'hunter2' * 60}\n")
+
+
+@pytest.mark.parametrize("cut", [0, 10, 40])
+def test_of_a_credential_that_is_cut_in_two_neither_half_is_shown(cut: int) -> None:
+    """The rest of a line has no name before it that would tell what it is."""
+    line = f"password={'hunter2' * 10} "
+    after = 64 * 1024 - len(line) + cut
+    assert "hunter" not in log_tail(f"{'x' * 500}{line}{'y' * after}")
+    assert log_tail(f"{'x' * 500}{line}{'y' * after}").endswith("yyy")
+    lines = "one more line\n" * (after // 14)
+    assert "hunter" not in log_tail(f"{'x' * 500}{line}\n{lines}")
+    assert error_line(f"{'x' * 500}{line}{'y' * after}") == ""
 
 
 @given(

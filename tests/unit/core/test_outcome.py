@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.api.v1alpha1 import BuiltSource, Failure
+from imagebuild_operator.core.instruction import Place
 from imagebuild_operator.core.log_tail import LOG_TAIL_BYTES
 from imagebuild_operator.core.outcome import (
     HINT_BYTES,
@@ -113,6 +114,26 @@ def test_the_termination_message_stands_in_for_a_log_that_is_gone() -> None:
     assert isinstance(outcome, Failure)
     assert outcome.log_tail == "error pushing image: denied"
     assert "denied" in outcome.message
+
+
+def test_of_a_termination_message_that_the_kubelet_cut_the_half_line_is_left_out() -> None:
+    said = f"{'hunter2' * 40} x\n{'whole line' * 195}"
+    cut = judge(pod(build=terminated(1, message=said[-2048:])), "")
+    assert isinstance(cut, Failure)
+    assert cut.log_tail
+    assert "hunter" not in cut.log_tail
+    whole = judge(pod(build=terminated(1, message="a line\nanother")), "")
+    assert isinstance(whole, Failure)
+    assert whole.log_tail == "a line\nanother"
+    endless = judge(pod(build=terminated(1, message="x" * 2048)), "")
+    assert isinstance(endless, Failure)
+    assert endless.log_tail
+
+
+def test_no_credential_is_left_where_one_before_it_made_room() -> None:
+    text = f"password={'hunter2' * 280} https://me:{'hunter2' * 10}@example.com"
+    told = failure(Reason.BUILD_FAILED, text, at=Place(text))
+    assert "hunter" not in f"{told.message} {told.instruction}"
 
 
 @pytest.mark.parametrize("state", [terminated(1, message=DIGEST), terminated(7, message=DIGEST)])

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.core.executor_log import ended_by_step, error_line
+from imagebuild_operator.core.masking import masked
 from imagebuild_operator.core.pods import ContainerView, PodView
 from imagebuild_operator.pod.prepared import PrepareFailure, parse_result
 
@@ -133,7 +134,7 @@ def said(
 
     def explain(evidence: Evidence) -> Explanation:
         match = found(evidence)
-        words = {group: value or "" for group, value in match.groupdict().items()} if match else {}
+        words = {group: masked(value or "") for group, value in match.groupdict().items()} if match else {}
         message = says.format_map(words)
         line = f" {evidence.said}" if message.endswith(":") else ""
         return Explanation(message + line, hint.format_map(words))
