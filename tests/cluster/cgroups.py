@@ -16,11 +16,12 @@ from .process import wait_until
 from .settings import CGROUP
 
 SYSTEM = "system"
+MOUNTS = Path("/proc/mounts")
 
 
 def _mounts(kind: str) -> list[Path]:
     """Where cgroup hierarchies of a kind (`cgroup` is v1, `cgroup2` v2) are mounted, see proc(5), /proc/PID/mounts."""
-    rows = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
+    rows = (line.split() for line in MOUNTS.read_text().splitlines())
     return [Path(row[1]) for row in rows if row[2] == kind]
 
 
