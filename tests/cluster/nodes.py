@@ -6,6 +6,7 @@ be shared is told here.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,17 @@ FIRST = Node(
     healthz_port=10248,
 )
 
+# What the Pods of the second node may use in all; the kubelet evicts when less than the latter is left.
+SECOND_MEMORY = 768 * 1024 * 1024
+SECOND_MEMORY_LEFT = "200Mi"
+
+
+def _reserved() -> str:
+    """All of the machine's memory but that, in bytes: the kubelet knows a node's size from its machine alone."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return str(max(machine - SECOND_MEMORY, 0))
+
+
 # The taint keeps everybody away who does not ask for this node; without the last member a node that was under
 # pressure says so for five minutes more.
 SECOND = Node(
@@ -68,7 +80,8 @@ SECOND = Node(
     healthz_port=10348,
     kubelet={
         "registerWithTaints": [{"key": settings.SECOND_TAINT, "value": "second", "effect": "NoSchedule"}],
-        "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "nodefs.inodesFree": "10%"},
+        "evictionHard": {"memory.available": SECOND_MEMORY_LEFT, "nodefs.available": "1%", "nodefs.inodesFree": "10%"},
+        "systemReserved": {"memory": _reserved()},
         "evictionPressureTransitionPeriod": "1s",
     },
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from imagebuild_operator.pod.quantities import amount
 from tests.cluster.errors import ClusterError
 from tests.cluster.handle import ClusterHandle
 from tests.cluster.namespaces import Namespaces
@@ -21,6 +22,9 @@ FIRST_ATTEMPT_LASTS = "RUN case $(hostname) in *-1-1-*) echo waiting && sleep 60
 TOLERATIONS = [{"key": SECOND_TAINT, "operator": "Exists"}]
 DISK_PRESSURE = "node.kubernetes.io/disk-pressure"
 INODES_LEFT = 1000
+# What all Pods of the second node may use is between this and what makes its kubelet evict. `dd` keeps the block in
+# memory until somebody reads on.
+HUNGRY_AT_FIRST = "RUN case $(hostname) in *-1-1-*) dd if=/dev/zero bs=640M count=1 | sleep 600 ;; esac"
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +47,9 @@ def best_on(node: Node, *tolerations: JSON) -> JSON:
     return {"tolerations": [*TOLERATIONS, *tolerations], "affinity": {"nodeAffinity": preferred}}
 
 
-def begin(team: Team, name: str, node: Node, **spec: Any) -> JSON:
+def begin(team: Team, name: str, node: Node, step: str = FIRST_ATTEMPT_LASTS, **spec: Any) -> JSON:
     """Start a build whose first attempt lasts until it is taken away, on this node; returns its Pod."""
-    team.apply(team.manifest(name, team.inline(FIRST_ATTEMPT_LASTS), podTemplate=best_on(node), **spec))
+    team.apply(team.manifest(name, team.inline(step), podTemplate=best_on(node), **spec))
     pod = team.cluster.get("pod", team.until_building(name), "-n", team.namespace)
     assert pod["spec"]["nodeName"] == node.name
     return pod
@@ -139,8 +143,9 @@ def test_a_build_gives_way_to_a_pod_of_higher_priority(team: Team, second: Node)
 
 
 def in_kibibytes(quantity: str) -> int:
-    assert quantity.endswith("Ki"), quantity
-    return int(quantity.removesuffix("Ki"))
+    found = amount(quantity)
+    assert found is not None, quantity
+    return int(found) // 1024
 
 
 def phase(team: Team, pod: str) -> str:
@@ -182,6 +187,28 @@ def test_a_build_that_a_node_under_pressure_turns_away_is_built_on_another(team:
         team.cluster.kubectl("cordon", second.name)
         status = team.result("turned-away")
     assert_earlier_attempts_ended(status, "Evicted")
+
+
+@pytest.mark.cause("node-pressure")
+def test_a_build_that_its_node_has_no_memory_for_is_built_again_as_it_was(team: Team, second: Node) -> None:
+    """It stays below its own limit, so this is no attempt that ran out of memory."""
+    resources = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "1Gi"}}
+    begin(team, "homeless", second, HUNGRY_AT_FIRST, resources=resources)
+    failure = team.until_status("homeless", lambda status: "failure" in status, "failed attempt")["failure"]
+    assert failure["reason"] == "Evicted"
+    assert "The node was low on resource: memory." in failure["message"]
+    assert "request is 64Mi" in failure["message"]
+    assert "spec.resources.requests.memory" in failure["hint"]
+    status = team.result("homeless")
+    assert_earlier_attempts_ended(status, "Evicted")
+    assert "memory" not in status
+    pods = team.pods("homeless")
+    assert len(pods) == len(status["run"]["attempts"]) > 1
+    built_with = [pod["spec"]["containers"][0]["resources"] for pod in pods]
+    assert {(each["limits"]["memory"], each["requests"]["memory"]) for each in built_with} == {("1Gi", "64Mi")}
+    first = min(pods, key=lambda pod: int(pod["metadata"]["labels"]["imagebuild.dev/attempt"]))
+    assert first["status"]["reason"] == "Evicted"
+    assert "TerminationByKubelet" in {each.get("reason") for each in first["status"]["conditions"]}
 
 
 def taints(team: Team, node: Node) -> set[str]:

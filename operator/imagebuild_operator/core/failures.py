@@ -76,6 +76,14 @@ def _explain_memory(evidence: Evidence) -> Explanation:
     return Explanation(*killed.at_the_limit(evidence.exit_code, evidence.said, evidence.pod.memory_limit))
 
 
+_NODE_RAN_SHORT: Final = "The node ran short and evicted the Pod"
+
+
+def _explain_eviction(evidence: Evidence) -> Explanation:
+    said = evidence.pod.message
+    return _pod_message(_NODE_RAN_SHORT, killed.by_the_node(said))(evidence)
+
+
 def _pod_message(what: str, hint: str) -> Callable[[Evidence], Explanation]:
     def explain(evidence: Evidence) -> Explanation:
         said = evidence.pod.message or evidence.pod.reason
@@ -138,13 +146,16 @@ CAUSES: Final[tuple[Cause, ...]] = (
             "Raise spec.timeout, or fetch less; after a long silence at its end, raise spec.resources.limits.memory.",
         ),
     ),
-    _of_pod(
-        "node-pressure",
+    Cause(
         Reason.EVICTED,
         _short_of_room,
-        "the reason Evicted with the condition DisruptionTarget",
-        "The node ran short and evicted the Pod",
-        "Give the nodes more room, or raise spec.resources.",
+        _explain_eviction,
+        _pod(
+            "node-pressure",
+            "the reason Evicted with the condition DisruptionTarget",
+            _NODE_RAN_SHORT,
+            "Raise spec.resources.requests of what the node was short of, or give the nodes more room.",
+        ),
     ),
     _of_pod(
         "storage-limit",

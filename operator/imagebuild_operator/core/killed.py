@@ -1,5 +1,6 @@
-"""What is said of a build in which something was killed."""
+"""What is said of a build in which something was killed, or which was evicted for its node's sake."""
 
+import re
 from typing import Final
 
 from imagebuild_operator.pod.quantities import quantity
@@ -8,6 +9,12 @@ from imagebuild_operator.pod.quantities import quantity
 # step's own exit code, 255 for a signal (kaniko, pkg/commands/run.go and cmd/executor/cmd/root.go).
 _SHELL_KILLED: Final = "waiting for process to exit: signal: killed"
 _CHILD_KILLED: Final = "waiting for process to exit: exit status 137"
+
+# What the node was short of, in the kubelet's words (kubernetes, pkg/kubelet/eviction/helpers.go): of a Pod that it
+# evicted, and of one that came too late. Of several conditions none is the one to blame.
+_NODE_SHORT_OF: Final = re.compile(
+    r"low on resource: (memory|ephemeral-storage)\b|node had condition: \[(Memory)Pressure\]"
+)
 
 
 def at_the_limit(exit_code: int | None, said: str, limit: int | None) -> tuple[str, str]:
@@ -28,3 +35,22 @@ def at_the_limit(exit_code: int | None, said: str, limit: int | None) -> tuple[s
     above = f" above {quantity(limit)}" if limit else ""
     message = f"{who} at the build's memory limit{amount} (exit code {exit_code})."
     return message, f"Raise spec.resources.limits.memory{above}; that alone builds again."
+
+
+def by_the_node(said: str) -> str:
+    """The hint where the kubelet evicted the Pod because its node ran short of something.
+
+    The limit was kept and is no matter here: the scheduler counts on requests alone, and the kubelet evicts first what
+    uses most above its request (kubernetes, pkg/kubelet/eviction/helpers.go, rankMemoryPressure).
+
+    Args:
+        said: the Pod's message.
+    """
+    found = _NODE_SHORT_OF.search(said)
+    if found is None:
+        return "Give the nodes more room, or raise spec.resources.requests."
+    resource = (found[1] or found[2]).lower()
+    return (
+        f"The node, not the build's limit, was short of {resource}. Raise spec.resources.requests.{resource} to what "
+        "the build uses, so that the scheduler finds it a node with room; or give the nodes more."
+    )

@@ -1,5 +1,6 @@
 """Builds that run out of memory: the next attempt has more, the next run starts with what was enough."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 
 from imagebuild_operator.api.names import EventReason, Phase, Reason
 from imagebuild_operator.core.decisions import FetchLastOutput, Wait
-from imagebuild_operator.core.killed import at_the_limit
+from imagebuild_operator.core.killed import at_the_limit, by_the_node
+from imagebuild_operator.core.outcome import HINT_BYTES
 from imagebuild_operator.core.policy import Policy
 from imagebuild_operator.core.reading import JSON
 from imagebuild_operator.core.times import format_time
@@ -604,6 +606,50 @@ def test_without_a_known_limit_none_is_named() -> None:
     message, what = at_the_limit(137, "", None)
     assert message == "The executor was killed at the build's memory limit (exit code 137)."
     assert what == "Raise spec.resources.limits.memory; that alone builds again."
+
+
+LOW = "The node was low on resource: {}. Threshold quantity: 200Mi, available: 96Mi. Container build was using 700Mi. "
+REJECTED = "Pod was rejected: The node had condition: [{}]. "
+
+
+@pytest.mark.parametrize(
+    ("said", "request_of"),
+    [
+        (LOW.format("memory"), "requests.memory"),
+        (LOW.format("ephemeral-storage"), "requests.ephemeral-storage"),
+        (LOW.format("inodes"), "requests."),
+        (LOW.format("pids"), "requests."),
+        (REJECTED.format("MemoryPressure"), "requests.memory"),
+        (REJECTED.format("DiskPressure"), "requests."),
+        (REJECTED.format("DiskPressure MemoryPressure"), "requests."),
+        ("", "requests."),
+    ],
+)
+def test_what_the_node_was_short_of_is_the_request_that_is_worth_raising(said: str, request_of: str) -> None:
+    hint = by_the_node(said)
+    assert re.findall(r"spec\.resources\.(requests\.(?:[a-z-]+)?)", hint) == [request_of]
+    assert len(hint.encode()) <= HINT_BYTES
+    assert "spec.resources.limits" not in hint
+
+
+def test_an_eviction_for_the_nodes_memory_is_tried_again_as_it_was() -> None:
+    world = limited()
+    world.step()
+    world.start_pod()
+    world.step()
+    # The kubelet says so of the container, too, where the kernel was quicker.
+    world.end_pod(exit_code=137, message="", reason="OOMKilled", pod_reason="Evicted")
+    world._only_pod()["status"] |= {
+        "message": LOW.format("memory"),
+        "conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet"}],
+    }
+    world.step()
+    assert world.status["failure"]["reason"] == Reason.EVICTED
+    assert "low on resource: memory" in world.status["failure"]["message"]
+    assert world.status["run"]["retries"] == {"disruptions": 1}
+    assert "memory" not in world.status
+    world.wait_for_retry()
+    assert limit(world) == "1Gi"
 
 
 def test_a_shell_killed_without_the_nodes_word_is_a_hint_only() -> None:
