@@ -99,7 +99,7 @@ def test_a_step_that_survives_the_memory_limit_is_a_success_with_a_warning(groun
     [(reason, text)] = warnings_of(ground, "survivor")
     assert reason == "OutOfMemorySurvived"
     assert status["digest"] in text
-    assert "spec.resources.limits.memory" in text
+    assert "spec.resources.limits.memory above 128Mi" in text
 
 
 def warnings_of(team: Team, name: str) -> list[tuple[str, str]]:

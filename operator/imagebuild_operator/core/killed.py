@@ -31,10 +31,26 @@ def at_the_limit(exit_code: int | None, said: str, limit: int | None) -> tuple[s
         who = "A process of a RUN step was killed"
     elif exit_code == 137:
         who = "The executor was killed"
-    amount = f" of {quantity(limit)}" if limit else ""
-    above = f" above {quantity(limit)}" if limit else ""
+    amount, above = _named(limit)
     message = f"{who} at the build's memory limit{amount} (exit code {exit_code})."
     return message, f"Raise spec.resources.limits.memory{above}; that alone builds again."
+
+
+def survived(limit: int | None) -> str:
+    """What is said of a success in which something was killed, with its limit in bytes.
+
+    A success is not built again by another limit alone, so it says what does.
+    """
+    amount, above = _named(limit)
+    return (
+        f"But a process of the build was killed at the memory limit{amount} and the build went on without it: "
+        f"the image may lack something. Raise spec.resources.limits.memory{above}, then set the annotation "
+        "imagebuild.dev/requestedAt to build again."
+    )
+
+
+def _named(limit: int | None) -> tuple[str, str]:
+    return (f" of {quantity(limit)}", f" above {quantity(limit)}") if limit else ("", "")
 
 
 def by_the_node(said: str) -> str:

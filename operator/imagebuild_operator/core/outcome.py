@@ -9,6 +9,7 @@ from imagebuild_operator.api.v1alpha1 import BuiltSource, Failure, Memory
 from imagebuild_operator.core.executor_log import plain
 from imagebuild_operator.core.failures import Evidence, Explanation, explain
 from imagebuild_operator.core.instruction import NOWHERE, Place, place
+from imagebuild_operator.core.killed import survived
 from imagebuild_operator.core.log_tail import LOG_TAIL_BYTES, log_tail
 from imagebuild_operator.core.masking import masked
 from imagebuild_operator.core.pods import PodView
@@ -129,17 +130,11 @@ def judge(pod: PodView, log: str, dockerfile: str | None = None) -> Success | Fa
     """
     digest = digest_of(pod)
     if digest is not None and pod.build is not None:
-        killed = pod.build.reason == "OOMKilled"
-        return Success(digest, pod.destinations, _source_of(pod), _OOM_SURVIVED if killed else "", pod.pushes)
+        warning = survived(pod.memory_limit) if pod.build.reason == "OOMKilled" else ""
+        return Success(digest, pod.destinations, _source_of(pod), warning, pod.pushes)
     evidence = Evidence(pod, plain(log or _message_as_log(pod)))
     reason, explanation = explain(evidence)
     return _failed(reason, explanation, evidence, dockerfile)
-
-
-_OOM_SURVIVED: Final = (
-    "A process of the build was killed at the memory limit, yet the build went on and succeeded: "
-    "check the image, and raise spec.resources.limits.memory."
-)
 
 
 def _failed(reason: Reason, explanation: Explanation, evidence: Evidence, dockerfile: str | None) -> Failure:
