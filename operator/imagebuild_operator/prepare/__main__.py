@@ -77,7 +77,8 @@ def main(
             f"The environment variable {VARIABLE} holds no plan that this version of the operator's image understands.",
         )
     else:
-        outcome = run(plan)
+        with result.room_kept(plan.scratch):
+            outcome = run(plan)
     result.write(outcome, message_file)
     if isinstance(outcome, PrepareFailure):
         log.error("%s", " ".join(filter(None, (outcome.message, outcome.hint))))

@@ -1,6 +1,8 @@
 """The end of the init container: its termination message, one JSON object. `pod.prepared` reads it."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +21,8 @@ from imagebuild_operator.pod.prepared import (
 MESSAGE_BYTES: Final = 4096
 TEXT_LIMIT: Final = 900
 HINT_LIMIT: Final = 400
+# More than the message and its file system's own records of it take up.
+RESERVED_BYTES: Final = 64 * 1024
 
 
 Result = Prepared | PrepareFailure
@@ -63,6 +67,25 @@ def encode(result: Result) -> str:
 
 def _too_long(text: str) -> bool:
     return len(text.encode(errors="replace")) > MESSAGE_BYTES
+
+
+@contextmanager
+def room_kept(folder: Path) -> Iterator[None]:
+    """Keep some room on the disk while the block runs, which may fill it: the message is written to the same one.
+
+    Args:
+        folder: on the node's disk, as the kubelet's file for the message is.
+    """
+    file = folder / "reserved"
+    # Whoever finds the disk full already tells of it where it fetches something.
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(bytes(RESERVED_BYTES))
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            file.unlink()
 
 
 def write(result: Result, file: Path) -> None:

@@ -92,6 +92,7 @@ ROWS: list[tuple[str, Reason, dict[str, Any], str]] = [
         {"reason": "UnexpectedAdmissionError", "message": "no such device"},
         "no such device",
     ),
+    ("container-lost", Reason.POD_LOST, {"build": terminated(255, reason="Unknown")}, "node restarted"),
     ("memory-limit", Reason.OUT_OF_MEMORY, {"build": terminated(137, reason="OOMKilled")}, "exit code 137"),
     *(
         (name, reason, {"prepare": terminated(1, message=said(reason))}, "words of its own")
@@ -152,6 +153,12 @@ ROWS: list[tuple[str, Reason, dict[str, Any], str]] = [
         "not trusted: error building image",
     ),
     (
+        "executor-not-started",
+        Reason.EXECUTOR_FAILED,
+        {"build": terminated(128, reason="StartError", message='exec: "--context": no such file')},
+        'not be started: exec: "--context"',
+    ),
+    (
         "executor-without-digest",
         Reason.EXECUTOR_FAILED,
         {"phase": "Succeeded", "build": terminated(0, message="")},
@@ -197,7 +204,15 @@ def test_a_row_says_its_reason_and_why(name: str, reason: Reason, fields: dict[s
         ({"reason": "Preempting"}, Reason.DISRUPTED),
         ({"reason": "Terminated", "message": "node is shutting down"}, Reason.POD_LOST),
         ({"reason": "NodeAffinity"}, Reason.DISRUPTED),
+        ({"reason": "OutOfexample.com/gpu", "message": "Pod was rejected: not enough"}, Reason.DISRUPTED),
+        ({"reason": "TopologyAffinityError", "message": "Pod was rejected: no locality"}, Reason.DISRUPTED),
         ({"reason": "PodOSNotSupported"}, Reason.POD_REJECTED),
+        ({"reason": "AppArmor", "message": "Pod was rejected: Cannot enforce AppArmor"}, Reason.POD_REJECTED),
+        # A kubelet that is newer than the table.
+        ({"reason": "SomethingNew", "message": "Pod was rejected: for a new reason"}, Reason.POD_REJECTED),
+        ({"reason": "NodeShutdown", "message": "Pod was rejected as the node is shutting down."}, Reason.POD_LOST),
+        ({"prepare": terminated(137, reason="ContainerStatusUnknown")}, Reason.POD_LOST),
+        ({"prepare": terminated(128, reason="StartError", message="no python3")}, Reason.SOURCE_FAILED),
         ({"reason": "SomethingNew", "build": terminated(1)}, Reason.BUILD_FAILED),
         # It had ended by itself before somebody asked it to go.
         ({"build": terminated(1, at="2026-01-01T00:09:59Z"), "metadata": DELETED}, Reason.BUILD_FAILED),

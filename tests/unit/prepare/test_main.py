@@ -66,6 +66,30 @@ def test_the_operator_reads_what_is_written(
     assert parse_result((tmp_path / "message").read_text()) == outcome
 
 
+def test_room_for_the_message_is_kept_while_the_disk_is_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of(tmp_path)
+    monkeypatch.setenv(VARIABLE, plan.model_dump_json())
+    kept: list[int] = []
+
+    def run(given: Plan) -> Result:
+        kept.extend(file.stat().st_blocks * 512 for file in given.scratch.iterdir())
+        return PrepareFailure(Reason.OUT_OF_STORAGE, "full", "free")
+
+    assert main(tmp_path / "message", run) == 1
+    assert sum(kept) > MESSAGE_BYTES
+    assert list(plan.scratch.iterdir()) == []
+
+
+def test_a_disk_that_is_full_from_the_start_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be written into a folder that is a file."""
+    plan = plan_of(tmp_path)
+    monkeypatch.setenv(VARIABLE, plan.model_dump_json())
+    plan.scratch.touch()
+    outcome = PrepareFailure(Reason.OUT_OF_STORAGE, "full", "free")
+    assert main(tmp_path / "message", lambda _: outcome) == 1
+    assert parse_result((tmp_path / "message").read_text()) == outcome
+
+
 @pytest.mark.parametrize("text", [None, "", "{", '{"context": "/x"}', '{"context": "/x", "scratch": "/y", "new": {}}'])
 def test_a_plan_that_is_not_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)

@@ -29,11 +29,34 @@ def _explain_panic(evidence: Evidence) -> Explanation:
     return Explanation(f"The executor crashed over an error of its own: {_panic(evidence) or ''}", _CRASHED)
 
 
+def _never_ran(evidence: Evidence) -> bool:
+    """The runtime could not even start it (kubernetes, pkg/kubelet/kuberuntime; containerd says StartError)."""
+    return evidence.container is not None and evidence.container.reason in _NOT_STARTED and not evidence.preparing
+
+
+def _explain_never_ran(evidence: Evidence) -> Explanation:
+    said = evidence.container.message if evidence.container else ""
+    return Explanation(f"The executor could not be started: {said}", _NAME_KANIKO)
+
+
+_NOT_STARTED: Final = ("StartError", "ContainerCannotRun")
 _CRASHED: Final = "Name another version of the executor in spec.executor.image; simplify the instruction it stopped at."
 _NOT_KANIKO: Final = "The executor ended with exit code 0 but left no digest in its termination message."
 _NAME_KANIKO: Final = "Check that spec.executor.image is a kaniko executor."
 
 EXECUTOR: Final[tuple[Cause, ...]] = (
+    Cause(
+        Reason.EXECUTOR_FAILED,
+        _never_ran,
+        _explain_never_ran,
+        Doc(
+            "executor-not-started",
+            Found.POD,
+            f"a container's reasons {', '.join(_NOT_STARTED)}",
+            "The executor could not be started: {what}",
+            _NAME_KANIKO,
+        ),
+    ),
     said(
         "disk-full",
         Reason.OUT_OF_STORAGE,
