@@ -96,8 +96,8 @@ _HEAD: Final = """# Failures
 
 Every cause of failure that the operator knows, {count} of them: how it is found, what is told, and what to do. Made
 from the table in `operator/imagebuild_operator/core/failures.py` and `operator/imagebuild_operator/core/causes` by
-`python -m tests.causes`; a test fails when the two differ. Each is produced by the test that stands below it; for
-what no test can bring about, such as a lost node, the test writes a kubelet's words into the Pod's status.
+`python -m tests.causes`; a test fails when the two differ. Each is really produced by the test that stands below it,
+but for `pod-without-result`, which no kubelet of today leaves behind: there the test writes the Pod's status.
 
 Words in capitals stand for names. A message may go on with the cluster's, the registry's or the executor's own words.
 What a failure calls for ("class") is told in [retries](../how-to/retries.md); the reasons are explained in

@@ -77,6 +77,12 @@ def processes(cgroup: str = CGROUP) -> set[int]:
     return found
 
 
+def of_container(identity: str) -> str:
+    """The cgroup of a container on one of the nodes, by the runtime's name for it."""
+    home = _home()
+    return next(str(folder.relative_to(home)) for folder in _tree(home, CGROUP) if folder.name == identity)
+
+
 def kill_all(cgroup: str = CGROUP, patience: float = 20.0) -> bool:
     """Kill until none is left; a process forked meanwhile is met in the next round."""
 

@@ -19,7 +19,8 @@ from .faulty import FaultyRegistry, faulty_registry
 from .fileserver import FileServer, file_server
 from .gitserver import GitServer
 from .images import GOOGLE_IMAGE, make_google_executor
-from .nodes import Node
+from .logind import Logind, logind
+from .nodes import SECOND, Node
 from .object_stores import ObjectStores, object_stores
 from .paths import ClusterPaths
 from .process import ProcessTable
@@ -131,6 +132,11 @@ class ClusterHandle(ApiHandle):
         `processes.kill("kubelet-second")` loses it, `processes.revive("kubelet-second")` brings it back.
         """
         return second_node(self)
+
+    def logind(self) -> AbstractContextManager[Logind]:
+        """What announces shutdowns to a second node that is started within the block."""
+        assert SECOND.bus is not None
+        return logind(SECOND.bus)
 
     def faulty_registry(self) -> AbstractContextManager[FaultyRegistry]:
         """The main registry behind a proxy that fails as the test says, while the block runs."""

@@ -29,6 +29,8 @@ class Node:
     # First and last of its Pods.
     pod_addresses: tuple[str, str]
     healthz_port: int
+    # Socket of the system bus on which its kubelet hears of shutdowns.
+    bus: Path | None = None
     # Members of the kubelet's configuration that this node has otherwise.
     kubelet: dict[str, Any] = field(default_factory=dict)
 
@@ -67,8 +69,9 @@ def _reserved() -> str:
     return str(max(machine - SECOND_MEMORY, 0))
 
 
-# The taint keeps everybody away who does not ask for this node; without the last member a node that was under
-# pressure says so for five minutes more.
+# The taint keeps everybody away who does not ask for this node. Pods are evicted for want of inodes, not of bytes, so
+# that a test can fill the disk to the last of them. Without the transition period a node that was under pressure says
+# so for five minutes more. The kubelet ends its Pods when logind announces a shutdown.
 SECOND = Node(
     name=settings.SECOND_NAME,
     address=settings.SECOND_ADDRESS,
@@ -78,11 +81,14 @@ SECOND = Node(
     cgroup=f"{settings.CGROUP}/second",
     pod_addresses=("10.244.0.200", "10.244.0.254"),
     healthz_port=10348,
+    bus=settings.RUN_FOLDER / "second-bus.sock",
     kubelet={
         "registerWithTaints": [{"key": settings.SECOND_TAINT, "value": "second", "effect": "NoSchedule"}],
-        "evictionHard": {"memory.available": SECOND_MEMORY_LEFT, "nodefs.available": "1%", "nodefs.inodesFree": "10%"},
+        "evictionHard": {"memory.available": SECOND_MEMORY_LEFT, "nodefs.inodesFree": "10%"},
         "systemReserved": {"memory": _reserved()},
         "evictionPressureTransitionPeriod": "1s",
+        "shutdownGracePeriod": "10s",
+        "shutdownGracePeriodCriticalPods": "2s",
     },
 )
 NODES = (FIRST, SECOND)

@@ -72,7 +72,8 @@ def _add(cluster: ClusterHandle) -> None:
 
     runtime = start("containerd", containerd.command(paths, SECOND), containerd.environment())
     wait_ready(runtime, SECOND.runtime_socket.exists)
-    kubelet = start("kubelet", node.kubelet(paths, SECOND), {})
+    # Never the machine's own bus: the kubelet would change the settings of its logind.
+    kubelet = start("kubelet", node.kubelet(paths, SECOND), {"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={SECOND.bus}"})
     wait_for_node(cluster, SECOND, kubelet)
 
 

@@ -10,11 +10,16 @@ from typing import Any
 import pytest
 
 from imagebuild_operator.pod.quantities import amount
+from tests.cluster import cgroups
 from tests.cluster.errors import ClusterError
 from tests.cluster.handle import ClusterHandle
+from tests.cluster.logind import Logind
 from tests.cluster.namespaces import Namespaces
 from tests.cluster.nodes import Node
+from tests.cluster.second import wait_for_node
 from tests.cluster.settings import NODE_NAME, SECOND_TAINT
+from tests.e2e.artifacts import archive
+from tests.e2e.binding import NOBODY, bind
 from tests.e2e.team import FINISHED, JSON, Team
 
 # A Pod's host name is its own, which ends in the numbers of run and attempt and a hash.
@@ -25,10 +30,17 @@ INODES_LEFT = 1000
 # What all Pods of the second node may use is between this and what makes its kubelet evict. `dd` keeps the block in
 # memory until somebody reads on.
 HUNGRY_AT_FIRST = "RUN case $(hostname) in *-1-1-*) dd if=/dev/zero bs=640M count=1 | sleep 600 ;; esac"
+BYTES_LEFT = 16 << 20
 
 
 @pytest.fixture(scope="module")
-def second(cluster: ClusterHandle) -> Iterator[Node]:
+def logind(cluster: ClusterHandle) -> Iterator[Logind]:
+    with cluster.logind() as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def second(cluster: ClusterHandle, logind: Logind) -> Iterator[Node]:
     with cluster.second_node() as node:
         yield node
 
@@ -213,6 +225,68 @@ def test_a_build_that_its_node_has_no_memory_for_is_built_again_as_it_was(team: 
 
 def taints(team: Team, node: Node) -> set[str]:
     return {taint["key"] for taint in team.cluster.get("node", node.name)["spec"].get("taints", [])}
+
+
+@contextmanager
+def nearly_full(team: Team, node: Node) -> Iterator[None]:
+    """The file system of the node's kubelet, which holds the Pods' folders, has little room left."""
+    inside, root = Namespaces(team.cluster.processes.find("namespaces")), str(node.kubelet_root)
+    blocks, free, size = map(int, inside.run("stat", "-f", "-c", "%b %f %S", root).split())
+    resize = ("mount", "--no-mtab", "-o")
+    try:
+        inside.run(*resize, f"remount,size={(blocks - free) * size + BYTES_LEFT}", root)
+        yield
+    finally:
+        inside.run(*resize, "remount,size=50%", root)
+
+
+@pytest.mark.cause("source-disk-full")
+def test_a_source_that_fills_the_disk_of_its_node_is_told(team: Team, second: Node) -> None:
+    """Even the report that tells of it needs room there."""
+    context = {"Dockerfile": team.dockerfile(), "zeros": "\0" * (4 * BYTES_LEFT)}
+    template = {"nodeSelector": {"kubernetes.io/hostname": second.name}, "tolerations": TOLERATIONS}
+    with team.cluster.file_server() as files, nearly_full(team, second):
+        address = files.write("public/zeros.tar.gz", archive(context))
+        status = team.build("overflowing", {"http": {"url": address}}, podTemplate=template)
+    failure = status["failure"]
+    assert (status["phase"], failure["reason"]) == ("Failed", "OutOfStorage"), failure
+    assert (failure["message"], failure["hint"]) == ("The node's disk is full.", "Free space on the nodes.")
+
+
+@pytest.mark.cause("node-gone")
+def test_builds_on_a_node_that_shuts_down_go_on_elsewhere(team: Team, second: Node, logind: Logind) -> None:
+    """One that runs there, and one that comes too late."""
+    begin(team, "shut-down", second)
+    team.apply(team.manifest("too-late", podTemplate=NOBODY, retry={"limit": 0}))
+    logind.shut_down()
+    try:
+        bind(team, "too-late", second.name)
+        for name, words in (("shut-down", "imminent node shutdown"), ("too-late", "the node is shutting down")):
+            status = team.until_status(name, lambda status: "failure" in status, "failed attempt", 60)
+            assert status["failure"]["reason"] == "PodLost"
+            assert status["failure"]["message"].startswith("The Pod's node went away: ")
+            assert words in status["failure"]["message"]
+        # The scheduler may be late to know.
+        assert_earlier_attempts_ended(team.result("shut-down"), "PodLost")
+    finally:
+        logind.call_off()
+        wait_for_node(team.cluster, second, team.cluster.processes.find("kubelet-second"))
+
+
+@pytest.mark.cause("container-lost")
+def test_a_build_on_a_node_that_restarts_is_built_again(team: Team, second: Node) -> None:
+    """As after a power cut: everything there ends at once, and nobody has seen how."""
+    begin(team, "cut-off", second)
+    programs = ("kubelet-second", "containerd-second")
+    for name in programs:
+        team.cluster.processes.kill(name)
+    assert cgroups.kill_all(second.cgroup)
+    for name in reversed(programs):
+        team.cluster.processes.revive(name)
+    status = team.until_status("cut-off", lambda status: "failure" in status, "failed attempt", 120)
+    assert status["failure"]["reason"] == "PodLost"
+    assert "The node restarted or lost the container" in status["failure"]["message"]
+    assert_second_attempt_succeeded(team, "cut-off", "PodLost")
 
 
 @pytest.fixture

@@ -1,101 +1,160 @@
-"""What a kubelet says of Pods that no test can bring about: a lost node, a full disk of the node, a node that refuses.
+"""What a kubelet says of Pods that it refuses or cannot start, and of containers that end without a word.
 
-The builds' Pods wait for a scheduler that does not exist, and the test writes into their status what kubelets do.
+All is real but for the status of one Pod: no kubelet of today leaves one behind without any result. That Pod waits for
+a scheduler that does not exist, and the test writes its status.
 """
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from imagebuild_operator.core.failures import CAUSES
+from tests.cluster import cgroups
+from tests.cluster.faulty import FaultyRegistry
 from tests.cluster.handle import ClusterHandle
+from tests.cluster.settings import NODE_NAME
+from tests.e2e.binding import NOBODY, bind
 from tests.e2e.team import JSON, Team
 
 SECONDS = 60
 ROWS = {cause.doc.name: cause for cause in CAUSES}
+SILENT = "/silent/context.tar"
+
+
+def bound(team: Team, name: str) -> None:
+    bind(team, name, NODE_NAME)
+
+
+def left_without_result(team: Team, name: str) -> None:
+    team.until(lambda: bool(team.pods(name)), f"Pod of {name}", SECONDS)
+    [pod] = team.pods(name)
+    patch = json.dumps({"status": {"phase": "Failed", "message": "nothing more is known"}})
+    team.kubectl("patch", "pod", pod["metadata"]["name"], "--subresource=status", "--type=merge", "--patch", patch)
+
+
+def killed(team: Team, name: str) -> None:
+    """Kill the init container, as the kernel does where the whole node has no memory left."""
+
+    def running() -> list[str]:
+        statuses = (each for pod in team.pods(name) for each in pod["status"].get("initContainerStatuses", []))
+        return [each["containerID"].rpartition("/")[2] for each in statuses if "running" in each["state"]]
+
+    team.until(lambda: bool(running()), f"init container of {name}", SECONDS)
+    [identity] = running()
+    assert cgroups.kill_all(cgroups.of_container(identity))
 
 
 @dataclass(frozen=True)
 class Word:
-    """A Pod's last status, and what must be told of it."""
+    """A build, what is done to its Pod, and what must be told of it."""
 
+    name: str
     cause: str
-    status: JSON
     message: str
-    hint: str = field(default="")
+    hint: str
+    spec: Callable[[Team], JSON]
+    done: Callable[[Team, str], None] | None = field(default=None)
 
     def __str__(self) -> str:
-        return self.cause
+        return self.name
 
 
-def prepared(exit_code: int, message: str) -> JSON:
-    ended = {"exitCode": exit_code, "reason": "Error", "message": message}
-    state = {"name": "prepare", "image": "-", "imageID": "-", "ready": False, "restartCount": 0}
-    return {"initContainerStatuses": [{**state, "state": {"terminated": ended}}]}
+def requests(**amounts: str) -> JSON:
+    return {"requests": {"cpu": "50m", "memory": "64Mi", **amounts}, "limits": amounts}
 
 
-def report(reason: str, message: str, hint: str) -> JSON:
-    return prepared(1, json.dumps({"reason": reason, "message": message, "hint": hint}))
+def template(**members: Any) -> Callable[[Team], JSON]:
+    return lambda _: {"podTemplate": members}
 
 
-# The words are the kubelet's and the init container's own (pkg/kubelet/lifecycle/predicate.go; node shutdown manager).
+def unscheduled(**spec: Any) -> Callable[[Team], JSON]:
+    return lambda _: {"podTemplate": NOBODY, **spec}
+
+
 WORDS = (
     Word(
-        "node-gone",
-        {"reason": "Terminated", "message": "Pod was terminated in response to imminent node shutdown."},
-        r"The Pod's node went away: .*imminent node shutdown",
-        r"requestedAt",
-    ),
-    Word(
+        "no-memory",
         "node-full",
-        {"reason": "OutOfmemory", "message": "Node didn't have enough resource: memory"},
-        r"had no room left for the Pod: .*enough resource",
+        r"The node could not take the Pod after all: .*enough resource: memory",
         r"requestedAt",
+        unscheduled(resources=requests(memory="900Gi")),
+        bound,
     ),
     Word(
+        "no-label",
+        "node-full",
+        r"The node could not take the Pod after all: .*didn't match Pod's node affinity",
+        r"requestedAt",
+        template(**NOBODY, nodeSelector={"imb.test/disk": "fast"}),
+        bound,
+    ),
+    Word(
+        "other-system",
         "node-refused",
-        {"reason": "UnexpectedAdmissionError", "message": "Allocate failed due to no such device"},
-        r"The node refused the Pod: Allocate failed",
+        r"The node refused the Pod: .*`kubernetes\.io/os` label doesn't match",
         r"^Check spec\.resources and spec\.podTemplate",
+        template(labels={"kubernetes.io/os": "windows"}),
     ),
-    Word("pod-without-result", {"message": "nothing more is known"}, r"without a result.*nothing more", r"^$"),
     Word(
+        "no-result",
+        "pod-without-result",
+        r"without a result.*nothing more",
+        r"^$",
+        unscheduled(),
+        left_without_result,
+    ),
+    Word(
+        "no-tls",
         "source-failed",
-        report("SourceFailed", "https://git.imb.test redirects to http.", "Put the final address into the spec."),
-        r"redirects to http",
-        r"^Put the final address",
+        r"^insecure\.imb\.test:15002 does not speak TLS\.$",
+        r"^Check spec\.source\.http\.url",
+        lambda team: {"source": {"http": {"url": f"https://{team.cluster.insecure_registry.host}/context.tar"}}},
     ),
     Word(
-        "source-disk-full",
-        report("OutOfStorage", "The node's disk is full.", "Free space on the nodes."),
-        r"The node's disk is full",
-        r"^Free space",
+        "killed",
+        "prepare-without-report",
+        r"^Fetching the source failed with exit code 137",
+        r"^$",
+        lambda _: {"source": {"http": {"url": f"https://registry.imb.test:15009{SILENT}"}}},
+        killed,
     ),
-    Word("prepare-without-report", prepared(139, ""), r"Fetching the source failed with exit code 139", r"^$"),
+    Word(
+        "no-executor",
+        "executor-not-started",
+        r"^The executor could not be started: .*no such file or directory",
+        r"^Check that spec\.executor\.image is a kaniko executor",
+        lambda team: {"executor": {"image": team.busybox}},
+    ),
 )
 
 
 @pytest.fixture(scope="module")
-def team(cluster: ClusterHandle, operator: None) -> Iterator[Team]:
+def silent(cluster: ClusterHandle) -> Iterator[FaultyRegistry]:
+    """A server that never answers."""
+    with cluster.faulty_registry() as faulty:
+        faulty.fail({"path": f"^{SILENT}$", "action": "hang"})
+        yield faulty
+
+
+@pytest.fixture(scope="module")
+def team(cluster: ClusterHandle, operator: None, silent: FaultyRegistry) -> Iterator[Team]:
     space = Team.create(cluster, "kubelets")
-    nobody = {"podTemplate": {"schedulerName": "nobody"}}
-    space.apply(*(space.manifest(word.cause, retry={"limit": 0}, **nobody) for word in WORDS))
+    space.apply(*(space.manifest(word.name, **{"retry": {"limit": 0}, **word.spec(space)}) for word in WORDS))
     yield space
     space.delete()
 
 
 @pytest.mark.parametrize(
-    "word", [pytest.param(word, id=word.cause, marks=pytest.mark.cause(word.cause)) for word in WORDS]
+    "word", [pytest.param(word, id=word.name, marks=pytest.mark.cause(word.cause)) for word in WORDS]
 )
 def test_what_a_kubelet_says_is_told(team: Team, word: Word) -> None:
-    team.until(lambda: bool(team.pods(word.cause)), f"Pod of {word.cause}", SECONDS)
-    [pod] = team.pods(word.cause)
-    patch = json.dumps({"status": {"phase": "Failed", **word.status}})
-    team.kubectl("patch", "pod", pod["metadata"]["name"], "--subresource=status", "--type=merge", "--patch", patch)
-    status = team.until_status(word.cause, lambda status: "failure" in status, "failure", SECONDS)
+    if word.done is not None:
+        word.done(team, word.name)
+    status = team.until_status(word.name, lambda status: "failure" in status, "failure", SECONDS)
     assert status["failure"]["reason"] == ROWS[word.cause].reason, status["failure"]
     assert re.search(word.message, status["failure"]["message"]), status["failure"]
     assert re.search(word.hint, status["failure"].get("hint", "")), status["failure"]
