@@ -36,10 +36,11 @@ def _never_ran(evidence: Evidence) -> bool:
 
 def _explain_never_ran(evidence: Evidence) -> Explanation:
     said = evidence.container.message if evidence.container else ""
-    return Explanation(f"The executor could not be started: {said}", _NAME_KANIKO)
+    return Explanation(f"The executor could not be started: {said}", _NAME_STARTABLE)
 
 
 _NOT_STARTED: Final = ("StartError", "ContainerCannotRun")
+_NAME_STARTABLE: Final = "Check that spec.executor.image is a kaniko executor, for the architecture of the nodes."
 _CRASHED: Final = "Name another version of the executor in spec.executor.image; simplify the instruction it stopped at."
 _NOT_KANIKO: Final = "The executor ended with exit code 0 but left no digest in its termination message."
 _NAME_KANIKO: Final = "Check that spec.executor.image is a kaniko executor."
@@ -54,7 +55,7 @@ EXECUTOR: Final[tuple[Cause, ...]] = (
             Found.POD,
             f"a container's reasons {', '.join(_NOT_STARTED)}",
             "The executor could not be started: {what}",
-            _NAME_KANIKO,
+            _NAME_STARTABLE,
         ),
     ),
     said(
