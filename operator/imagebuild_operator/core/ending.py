@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, assert_never
+from typing import Any, assert_never
 
 from imagebuild_operator.api.names import EventReason, Reason
 from imagebuild_operator.api.v1alpha1 import Failure, Run
@@ -12,7 +12,7 @@ from imagebuild_operator.core.conditions import SHORT_BYTES, Pushed, Stalled, St
 from imagebuild_operator.core.decisions import Announcement, AskSlot, Decision, Wait, WriteStatus
 from imagebuild_operator.core.history import finished, result_of, with_past
 from imagebuild_operator.core.observe import BuildView, Observation
-from imagebuild_operator.core.outcome import Outcome, Stopped, Success, clip
+from imagebuild_operator.core.outcome import Outcome, Stopped, Success, advised
 from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.core.policy import Policy
 from imagebuild_operator.pod.references import without_tag
@@ -152,16 +152,10 @@ def _built(image: str | None, digest: str | None, warning: str = "") -> Pushed:
     return Pushed(f"{told} {warning}".strip())
 
 
-# Of a message whose hint is long, so much is still told.
-_MESSAGE_ROOM: Final = 80
-
-
 def _stalled(run: Run, failure: Failure) -> Stalled:
     """`Ready` too has what there is to do, since that is the one condition that many tools show."""
     begin = f"Run {run.number} failed: "
-    hint = f" {failure.hint}" if failure.hint else ""
-    room = SHORT_BYTES - len(f"{begin}{hint}".encode())
-    short = f"{begin}{clip(failure.message, max(room, _MESSAGE_ROOM))}{hint}"
+    short = begin + advised(failure.message, failure.hint, SHORT_BYTES - len(begin))
     return Stalled(_known(failure.reason), f"Run {run.number} failed.", transitions.explained(failure), short)
 
 

@@ -28,6 +28,11 @@ _MASKED: Final = 32 * 1024
 _CUT_AT: Final = 2048
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
+# Between a message and its hint, unless the message ends like this.
+_STOP: Final = ". "
+_ENDS: Final = (".", "!", "?", "…")
+# Of a message whose hint is long, so much is still told.
+_MESSAGE_ROOM: Final = 80
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,20 @@ def clip(text: str, limit: int) -> str:
         return encoded.decode()
     ellipsis = "…"
     return encoded[: limit - len(ellipsis.encode())].decode(errors="ignore") + ellipsis
+
+
+def advised(message: str, hint: str | None, limit: int = MESSAGE_BYTES + HINT_BYTES + len(_STOP)) -> str:
+    """What happened and what to do about it, as sentences of one text.
+
+    Args:
+        message: what happened; the cluster's and the executor's own words end without a full stop.
+        hint: what to do; empty or None where nobody knows.
+        limit: in bytes; the message gives way, but for its first ones.
+    """
+    if not hint:
+        return clip(message, limit)
+    said = clip(message, max(limit - len(f"{_STOP}{hint}".encode()), _MESSAGE_ROOM))
+    return f"{said}{' ' if said.endswith(_ENDS) else _STOP}{hint}"
 
 
 def tail(text: str, limit: int = LOG_TAIL_BYTES) -> str:

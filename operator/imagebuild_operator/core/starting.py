@@ -10,7 +10,7 @@ from imagebuild_operator.core.causes.told import OBSTACLES, REFUSALS, advice
 from imagebuild_operator.core.decisions import Decision, FetchWarnings, Wait
 from imagebuild_operator.core.mounts import with_object
 from imagebuild_operator.core.observe import Observation, Refusal
-from imagebuild_operator.core.outcome import MESSAGE_BYTES, clip, failure
+from imagebuild_operator.core.outcome import MESSAGE_BYTES, advised, failure
 from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.core.times import parse_time
 
@@ -57,7 +57,7 @@ def forbidden(seen: Observation, run: Run, refusal: Refusal, end: datetime, now:
     wait = min((refusal.retry_at - now).total_seconds(), (end - now).total_seconds())
     if transitions.tells(seen.build, Reason.POD_FORBIDDEN) and transitions.observed(seen.build):
         return Wait(wait)
-    message = _with_hint(f"The API server refuses the Pod: {refusal.message}", hint)
+    message = advised(f"The API server refuses the Pod: {refusal.message}", hint, MESSAGE_BYTES)
     return transitions.in_progress(seen.build, run, now, after=wait, reason=Reason.POD_FORBIDDEN, message=message)
 
 
@@ -107,13 +107,8 @@ def _told(seen: Observation, run: Run, kind: str, detail: str, after: float, now
             return transitions.in_progress(
                 seen.build, run, now, after=after, reason=Reason.POD_NOT_STARTING, message=condition.message
             )
-    message = _with_hint(f"{kind}: {detail}", advice(OBSTACLES, f"{kind}: {detail}"))
+    message = advised(f"{kind}: {detail}", advice(OBSTACLES, f"{kind}: {detail}"), MESSAGE_BYTES)
     return transitions.in_progress(seen.build, run, now, after=after, reason=Reason.POD_NOT_STARTING, message=message)
-
-
-def _with_hint(message: str, hint: str) -> str:
-    """Both within the bound of a condition's message; what the cluster said gives way."""
-    return f"{clip(message, MESSAGE_BYTES - len(hint.encode()) - 1)} {hint}" if hint else clip(message, MESSAGE_BYTES)
 
 
 def _given_up(detail: str, hint: str = "") -> Failure:

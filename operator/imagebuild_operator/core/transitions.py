@@ -14,7 +14,7 @@ from imagebuild_operator.core.decisions import Announcement, Decision, Wait, Wri
 from imagebuild_operator.core.history import result_of, with_past
 from imagebuild_operator.core.memory import for_next_run
 from imagebuild_operator.core.observe import BuildView
-from imagebuild_operator.core.outcome import clip, failure
+from imagebuild_operator.core.outcome import advised, clip, failure
 from imagebuild_operator.core.times import parse_time
 
 # The place in the queue is told at most so often.
@@ -132,7 +132,7 @@ def _retrying(run: Run, failed: Failure | None, memory: Memory | None) -> InProg
 
 def explained(failed: Failure) -> str:
     """What happened, and what to do about it."""
-    return f"{failed.message} {failed.hint}" if failed.hint else failed.message
+    return advised(failed.message, failed.hint)
 
 
 def _next_attempt(run: Run, memory: Memory | None) -> str:
@@ -187,7 +187,7 @@ def invalid_spec(build: BuildView, now: datetime) -> Decision:
 def invalid(build: BuildView) -> Stalled:
     """The state of a build whose spec cannot be read."""
     failed = unreadable(build)
-    return Stalled(Reason.INVALID_SPEC, failed.message, f"{failed.message} {failed.hint}")
+    return Stalled(Reason.INVALID_SPEC, failed.message, explained(failed))
 
 
 def unreadable(build: BuildView) -> Failure:

@@ -15,6 +15,7 @@ from imagebuild_operator.core.outcome import (
     HINT_BYTES,
     MESSAGE_BYTES,
     Success,
+    advised,
     clip,
     digest_of,
     failure,
@@ -201,3 +202,33 @@ def test_every_text_of_a_failure_is_within_its_bound() -> None:
 def test_empty_texts_of_a_failure_are_left_out() -> None:
     made = failure(Reason.POD_LOST, "gone")
     assert (made.hint, made.log_tail, made.exit_code) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("message", "hint", "told"),
+    [
+        ("It broke.", "Mend it.", "It broke. Mend it."),
+        ("exit status 1", "Mend it.", "exit status 1. Mend it."),
+        ('secret "login" not found\n', "Create it.", 'secret "login" not found. Create it.'),
+        ("Why?", "Ask.", "Why? Ask."),
+        ("Stop!", "Go.", "Stop! Go."),
+        ("It broke and br…", "Mend it.", "It broke and br… Mend it."),
+        ("exit status 1", "", "exit status 1"),
+        ("exit status 1", None, "exit status 1"),
+    ],
+)
+def test_what_to_do_is_a_sentence_of_its_own(message: str, hint: str | None, told: str) -> None:
+    assert advised(message, hint) == told
+
+
+@pytest.mark.parametrize("letter", ["x", "ä"])
+@pytest.mark.parametrize("limit", [256, 512])
+def test_of_message_and_hint_the_message_gives_way(letter: str, limit: int) -> None:
+    told = advised(letter * 999, "Mend it.", limit)
+    assert told.endswith(f"{letter}… Mend it.")
+    assert limit - 4 <= len(told.encode()) <= limit
+    assert advised("m" * MESSAGE_BYTES, "h" * HINT_BYTES) == f"{'m' * MESSAGE_BYTES}. {'h' * HINT_BYTES}"
+
+
+def test_of_a_message_with_a_long_hint_the_beginning_is_told() -> None:
+    assert advised("The cause, and words " + "m" * 500, "h" * HINT_BYTES, 256).startswith("The cause, and words mmm")
