@@ -13,10 +13,14 @@ from imagebuild_operator.core.times import format_time
 
 @dataclass(frozen=True)
 class InProgress:
-    """A run is queued, starting or building."""
+    """A run is queued, starting or building.
+
+    `ready` is what `Ready` says of it, the one condition that many tools show; empty for the message.
+    """
 
     reason: Reason
     message: str
+    ready: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,9 +101,10 @@ def derive(state: State, *, previous: Sequence[Condition] | None, generation: in
 
 def _rows(state: State) -> list[_Row]:
     match state:
-        case InProgress(reason, message):
+        case InProgress(reason, message, ready):
             going_on = (ConditionType.RECONCILING, "True", reason, message)
-            return [*_verdict("Unknown", reason, clip(message, SHORT_BYTES)), going_on]
+            short = clip(ready or message, SHORT_BYTES)
+            return [*_verdict("Unknown", reason, clip(message, SHORT_BYTES), short), going_on]
         case Pushed(message):
             return _verdict("True", Reason.SUCCEEDED, message)
         case Stalled(reason, message, detail, ready):

@@ -69,7 +69,9 @@ class ContainerView:
 class PodView:
     """What the core needs to know of one Pod.
 
-    The last three are not in its document but what this process knows: `told` is when it last posted an Event about it.
+    `mounting` says that its node has it and nothing can start yet, for want of volumes or network (Kubernetes
+    documentation, "Pod conditions"); images are pulled later. The last three are not in its document but what this
+    process knows: `told` is when it last posted an Event about it.
     """
 
     namespace: str
@@ -86,6 +88,7 @@ class PodView:
     build: ContainerView | None = None
     prepare: ContainerView | None = None
     unschedulable: str = ""
+    mounting: bool = False
     gates: tuple[str, ...] = ()
     disruption: str = ""
     node: str = ""
@@ -173,6 +176,7 @@ class PodView:
             build=containers.get(names.CONTAINER_BUILD),
             prepare=init.get(names.CONTAINER_PREPARE),
             unschedulable=text(scheduled, "message") if scheduled.get("status") == "False" else "",
+            mounting=conditions.get("PodReadyToStartContainers", {}).get("status") == "False",
             gates=tuple(text(gate, "name") for gate in entries(mapping(raw, "spec"), "schedulingGates")),
             disruption=_disruption(conditions.get("DisruptionTarget", {})),
             node=text(mapping(raw, "spec"), "nodeName"),

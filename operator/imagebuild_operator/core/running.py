@@ -6,6 +6,7 @@ from typing import Final
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.api.v1alpha1 import Failure, Run
 from imagebuild_operator.core import attempt, ending, lingering, memory, runs, silence, starting, transitions
+from imagebuild_operator.core.conditions import InProgress
 from imagebuild_operator.core.decisions import Decision, FetchLastOutput, FetchLog
 from imagebuild_operator.core.executor_log import plain
 from imagebuild_operator.core.instruction import NOWHERE
@@ -56,7 +57,7 @@ def _end(seen: Observation, run: Run, pod: PodView, policy: Policy, now: datetim
 def _gated(seen: Observation, run: Run, pod: PodView, now: datetime) -> Decision:
     gates = clip(", ".join(pod.gates), 256)
     message = f"Pod {pod.name} waits until its scheduling gates are removed: {gates}."
-    return transitions.in_progress(seen.build, run, now, after=None, reason=Reason.SCHEDULING_GATED, message=message)
+    return transitions.in_progress(seen.build, run, now, after=None, waits=InProgress(Reason.SCHEDULING_GATED, message))
 
 
 def _given_up(seen: Observation, run: Run, pod: PodView, reason: Reason, message: str, hint: str) -> Failure | FetchLog:
@@ -82,8 +83,8 @@ def _terminating(
         f"Pod {pod.name}{where} should have been gone at {format_time(gone_by)}. Bring the node back, or delete the "
         "Pod with --force once you know that its containers are stopped; the build then goes on."
     )
-    after = (end - now).total_seconds()
-    return transitions.in_progress(seen.build, run, now, after=after, reason=Reason.POD_TERMINATING, message=message)
+    waits = InProgress(Reason.POD_TERMINATING, message)
+    return transitions.in_progress(seen.build, run, now, after=(end - now).total_seconds(), waits=waits)
 
 
 def _building(seen: Observation, run: Run, pod: PodView, end: datetime, policy: Policy, now: datetime) -> Decision:

@@ -7,6 +7,7 @@ from imagebuild_operator.api.names import ConditionType, Reason
 from imagebuild_operator.api.v1alpha1 import Failure, Run
 from imagebuild_operator.core import transitions
 from imagebuild_operator.core.causes.told import OBSTACLES, REFUSALS, advice
+from imagebuild_operator.core.conditions import SHORT_BYTES, InProgress
 from imagebuild_operator.core.decisions import Decision, FetchWarnings, Wait
 from imagebuild_operator.core.mounts import with_object
 from imagebuild_operator.core.observe import Observation, Refusal
@@ -15,6 +16,8 @@ from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.core.times import parse_time
 
 TOLD_AFTER: Final = timedelta(seconds=15)
+# Volumes of Secrets and ConfigMaps that are there are mounted within two seconds (measured on two busy cores).
+MOUNTED_AFTER: Final = timedelta(seconds=5)
 # A Pod may take its whole grace period to stop.
 STOPPING: Final = timedelta(seconds=40)
 LOOK_AGAIN_SECONDS: Final = 15.0
@@ -57,29 +60,31 @@ def forbidden(seen: Observation, run: Run, refusal: Refusal, end: datetime, now:
     wait = min((refusal.retry_at - now).total_seconds(), (end - now).total_seconds())
     if transitions.tells(seen.build, Reason.POD_FORBIDDEN) and transitions.observed(seen.build):
         return Wait(wait)
-    message = advised(f"The API server refuses the Pod: {refusal.message}", hint, MESSAGE_BYTES)
-    return transitions.in_progress(seen.build, run, now, after=wait, reason=Reason.POD_FORBIDDEN, message=message)
+    waits = _waits(Reason.POD_FORBIDDEN, f"The API server refuses the Pod: {refusal.message}", hint)
+    return transitions.in_progress(seen.build, run, now, after=wait, waits=waits)
 
 
 def not_started(seen: Observation, run: Run, pod: PodView, end: datetime, now: datetime) -> Decision | Failure:
     """A Pod whose build container has not run: wait, say why, or give up at `end`."""
-    told_from = _idle_since(run, now, pod) + TOLD_AFTER
-    left, quiet = (end - now).total_seconds(), (told_from - now).total_seconds()
+    idle = now - _idle_since(run, now, pod)
+    left, quiet = (end - now).total_seconds(), (TOLD_AFTER - idle).total_seconds()
+    # An image may take its time without a word; of volumes that cannot be mounted, Events tell within a second.
+    silent = (MOUNTED_AFTER - idle).total_seconds() if pod.mounting else quiet
     kind, detail = _obstacle(pod)
-    if kind in ("", _UNSCHEDULABLE) and quiet > 0 and left > 0:
-        return transitions.in_progress(seen.build, run, now, after=min(left, quiet))
+    if kind in ("", _UNSCHEDULABLE) and silent > 0 and left > 0:
+        return transitions.in_progress(seen.build, run, now, after=min(left, silent))
     if not kind:
         if seen.warnings is None:
             return FetchWarnings(pod.uid)
-        kind, detail = (
-            (_WARNED, with_object(seen.warnings[0], pod.objects, pod.login_secrets)) if seen.warnings else ("", "")
-        )
+        early = quiet > 0 and left > 0 and not transitions.tells(seen.build, Reason.POD_NOT_STARTING)
+        kind, detail = _warned(seen.warnings, pod, known=early)
     if left <= 0:
         told = f"{kind}: {detail}" if kind else ""
         return _given_up(told, advice(OBSTACLES, told))
+    again = min(left, quiet if quiet > 0 else LOOK_AGAIN_SECONDS)
     if not kind:
-        return transitions.in_progress(seen.build, run, now, after=min(left, LOOK_AGAIN_SECONDS))
-    return _told(seen, run, kind, detail, min(left, LOOK_AGAIN_SECONDS), now)
+        return transitions.in_progress(seen.build, run, now, after=again)
+    return _told(seen, run, kind, detail, again, now)
 
 
 _WARNED: Final = "The Pod cannot start"
@@ -98,17 +103,31 @@ def _obstacle(pod: PodView) -> tuple[str, str]:
     return (_UNSCHEDULABLE, pod.unschedulable) if pod.unschedulable else ("", "")
 
 
+def _warned(warnings: tuple[str, ...], pod: PodView, *, known: bool) -> tuple[str, str]:
+    """What the newest of the Pod's Warning Events says; two empty texts when there is none.
+
+    Args:
+        warnings: the Events' messages, newest first.
+        pod: that they are about.
+        known: whether only what does not pass by itself counts, and people can do something about.
+    """
+    detail = with_object(warnings[0], pod.objects, pod.login_secrets) if warnings else ""
+    return (_WARNED, detail) if detail and (not known or advice(OBSTACLES, detail)) else ("", "")
+
+
 def _told(seen: Observation, run: Run, kind: str, detail: str, after: float, now: datetime) -> Decision:
     """One write for each kind of obstacle: the kubelet's wording of the same one changes with every back-off."""
-    told = [c for c in seen.build.status.conditions or () if c.type == ConditionType.RECONCILING]
-    for condition in told:
-        same = condition.reason == Reason.POD_NOT_STARTING and condition.message.startswith(kind)
-        if same and (detail in condition.message or kind != _WARNED):
-            return transitions.in_progress(
-                seen.build, run, now, after=after, reason=Reason.POD_NOT_STARTING, message=condition.message
-            )
-    message = advised(f"{kind}: {detail}", advice(OBSTACLES, f"{kind}: {detail}"), MESSAGE_BYTES)
-    return transitions.in_progress(seen.build, run, now, after=after, reason=Reason.POD_NOT_STARTING, message=message)
+    stands = {c.type: c.message for c in seen.build.status.conditions or () if c.reason == Reason.POD_NOT_STARTING}
+    told = stands.get(ConditionType.RECONCILING, "")
+    waits = _waits(Reason.POD_NOT_STARTING, f"{kind}: {detail}", advice(OBSTACLES, f"{kind}: {detail}"))
+    if told.startswith(kind) and (detail in told or kind != _WARNED):
+        waits = InProgress(Reason.POD_NOT_STARTING, told, stands.get(ConditionType.READY, ""))
+    return transitions.in_progress(seen.build, run, now, after=after, waits=waits)
+
+
+def _waits(reason: Reason, message: str, hint: str) -> InProgress:
+    """What the Pod waits for and what to do about it, for which the cluster's words give way; in `Ready`, too."""
+    return InProgress(reason, advised(message, hint, MESSAGE_BYTES), advised(message, hint, SHORT_BYTES))
 
 
 def _given_up(detail: str, hint: str = "") -> Failure:

@@ -152,11 +152,10 @@ def in_progress(
     now: datetime,
     *,
     after: float | None,
-    reason: Reason = Reason.BUILDING,
-    message: str = "",
+    waits: InProgress | None = None,
 ) -> Decision:
     """The attempt goes on: the status follows the generation and what keeps the Pod from going on."""
-    state = InProgress(reason, message) if message else building(run)
+    state = waits or building(run)
     return write(build, next_status(build, state, now, run=run), after=after)
 
 

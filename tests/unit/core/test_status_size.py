@@ -11,6 +11,7 @@ from imagebuild_operator.api.names import Reason, RunCause
 from imagebuild_operator.api.v1alpha1 import Failure, ImageBuildStatus, Run
 from imagebuild_operator.core import ending, inputs, runs, transitions
 from imagebuild_operator.core.bounds import END_BYTES
+from imagebuild_operator.core.conditions import InProgress
 from imagebuild_operator.core.decisions import Wait, WriteStatus
 from imagebuild_operator.core.instruction import Place
 from imagebuild_operator.core.outcome import clip, failure
@@ -99,7 +100,7 @@ Write = Callable[[World, Run, str], object]
 def _told(reason: Reason) -> Write:
     def write(world: World, run: Run, letter: str) -> object:
         message = clip(letter * 999, 512)
-        return transitions.in_progress(world.build, run, world.now, after=None, reason=reason, message=message)
+        return transitions.in_progress(world.build, run, world.now, after=None, waits=InProgress(reason, message))
 
     return write
 
