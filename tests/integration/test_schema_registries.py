@@ -13,12 +13,15 @@ REVISION = "spec.source.git.revision"
 IMAGES = "spec.output.images"
 SECRETS = "spec.registries.secretRefs"
 HOST = "registry.example.com:5000"
+CACHE = "spec.cache"
 
 
 def tags(*tags: str, revision: str | None = None) -> dict[str, Any]:
     images = {IMAGES: [f"{HOST}/acme/web:{tag}" for tag in tags]}
     return images if revision is None else {**images, REVISION: revision}
 
+
+LONG_HOST = f"{'.'.join(['r' * 40] * 4)}:5000"
 
 ACCEPTED: dict[str, dict[str, Any]] = {
     "a Secret without a type": {SECRETS: [{"name": "push"}]},
@@ -38,8 +41,22 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "a slug of a branch": tags("$(revisionSlug)", "$(revisionSlug)-$(run)", revision="feature/next"),
     "a slug and a commit": tags("$(revisionSlug).$(commit)", revision="a" * 40),
     "16 long references": {
-        IMAGES: [f"{HOST}/{'a' * 400}/x{number}:$(run)-{'t' * 60}" for number in range(16)],
+        IMAGES: [f"{LONG_HOST}/{'a' * 250}/x{number}:$(run)-{'t' * 60}" for number in range(10, 26)],
         SECRETS: [{"name": "push"}],
+    },
+    # The specification for registries allows a part of one character, and so does kaniko.
+    "parts of one character": {IMAGES: [f"{HOST}/x/1:1", "x/1", "x/y/z:v1.0", "registry/x:1"]},
+    "repositories of two characters": {
+        IMAGES: [f"{HOST}/xy:1", "registry.example.com/xy", "xy:v1.0", "localhost:5000/xy:$(run)"],
+        CACHE: {"repository": f"{HOST}/xy"},
+    },
+    "repositories of 255 characters": {
+        IMAGES: [
+            f"{HOST}/{'a' * 255}:{'t' * 128}",
+            f"registry.example.com/b/{'b' * 253}",
+            f"{'c' * 127}/{'c' * 127}:1",
+        ],
+        CACHE: {"repository": f"{LONG_HOST}/{'a' * 255}"},
     },
 }
 
@@ -54,6 +71,7 @@ FULL_COMMIT = "need a full commit (40 hexadecimal digits) in source.git.revision
 SLUG = "$(revisionSlug) needs source.git.revision, with a letter or digit in it"
 IMAGE = "must be [registry/]repository[:tag] with the repository in lower case"
 LONG = "the tag has more than 128 characters"
+LENGTH = "the repository (without registry and tag) must have 2 to 255 characters: kaniko takes no other"
 
 REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "basic-auth for nobody knows which registry": (
@@ -110,6 +128,19 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
         f"{IMAGES}[0]",
         LONG,
     ),
+    **{
+        f"a repository of one character: {image}": ({IMAGES: [f"{HOST}/ok", image]}, f"{IMAGES}[1]", LENGTH)
+        for image in (f"{HOST}/x", f"{HOST}/x:1", "registry.example.com/1:v1.0", "x", "x:latest", f"{HOST}/x:$(run)")
+    },
+    "a repository of 256 characters": ({IMAGES: [f"{HOST}/{'a' * 256}"]}, f"{IMAGES}[0]", LENGTH),
+    "one of 256 characters, with parts and a tag": (
+        {IMAGES: [f"r.io/{'a' * 127}/{'b' * 128}:1"]},
+        f"{IMAGES}[0]",
+        LENGTH,
+    ),
+    "one of 256 characters on Docker Hub": ({IMAGES: [f"{'a' * 127}/{'b' * 128}:1"]}, f"{IMAGES}[0]", LENGTH),
+    "a cache in a repository of one character": ({CACHE: {"repository": f"{HOST}/x"}}, f"{CACHE}.repository", LENGTH),
+    "a cache in one of 256 characters": ({CACHE: {"repository": "a" * 256}}, f"{CACHE}.repository", LENGTH),
     "one reference twice": (
         tags("$(run)", "$(run)"),
         IMAGES,

@@ -15,9 +15,9 @@ _PORT: Final = ":[0-9]{1,5}"
 _LABEL: Final = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
 # The first part of a reference is a registry only if it holds a dot or a port (go-containerregistry, pkg/name/
 # repository.go, which kaniko uses); anything else is a folder on Docker Hub, and folders are in lower case.
-REGISTRY: Final = f"{_LABEL}(([.]{_LABEL})+({_PORT})?|{_PORT})/"
+_REGISTRY: Final = f"{_LABEL}(([.]{_LABEL})+({_PORT})?|{_PORT})/"
 _FOLDER: Final = "[a-z0-9]+(([._]|__|-+)[a-z0-9]+)*"
-REPOSITORY_FORM: Final = f"({REGISTRY})?{_FOLDER}(/{_FOLDER})*"
+REPOSITORY_FORM: Final = f"({_REGISTRY})?{_FOLDER}(/{_FOLDER})*"
 _HOST: Final = f"{_LABEL}([.]{_LABEL})*({_PORT})?"
 
 
@@ -93,6 +93,13 @@ DURATION: Final[Schema] = rules(
     )
 )
 
+# go-containerregistry, pkg/name: v0.21.5, which kaniko v1.25.16 has, takes a repository of 2 to 255 characters without
+# its registry; v0.22.1 takes 1, too. The OCI distribution specification has neither bound.
+REPOSITORY_LENGTH: Final = rule(
+    "(self.matches('^[^/]*[.:][^/]*/') ? self.substring(self.indexOf('/') + 1) : self).matches('^[^:]{2,255}(:|$)')",
+    "the repository (without registry and tag) must have 2 to 255 characters: kaniko takes no other",
+)
+
 PULLED_IMAGE: Final[Schema] = rules(
     rule(
         f"self.matches('^{REPOSITORY_FORM}({_TAG})?(@sha256:[0-9a-f]{{64}})?$')",
@@ -105,7 +112,8 @@ REPOSITORY: Final[Schema] = rules(
         f"self.matches('^{REPOSITORY_FORM}$')",
         "must be [registry/]repository in lower case, without https:// and without a tag, "
         "e.g. registry.example.com/shop/web/cache",
-    )
+    ),
+    REPOSITORY_LENGTH,
 )
 
 HOST: Final[Schema] = rules(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from imagebuild_operator.api.schema import REGISTRY, REPOSITORY_FORM, Schema, rule, rules
+from imagebuild_operator.api.schema import REPOSITORY_FORM, REPOSITORY_LENGTH, Schema, rule, rules
 
 # With the most characters that each can become.
 TAG_VARIABLES: Final = {"commit": 64, "shortCommit": 8, "revisionSlug": 63, "generation": 10, "run": 10}
@@ -19,8 +19,7 @@ IMAGE: Final[Schema] = rules(
         "digest, e.g. registry.example.com/shop/web:1.4.2; the variables of tags are "
         + ", ".join(f"$({name})" for name in TAG_VARIABLES),
     ),
-    # go-containerregistry, pkg/name/repository.go: a repository has 2 to 255 characters.
-    rule(f"!self.matches('^({REGISTRY})?[a-z0-9]({_TAG})?$')", "the repository must have at least two characters"),
+    REPOSITORY_LENGTH,
     rule(
         f"!{_LONGEST}.matches(':[^/:]{{{TAG_LENGTH + 1}}}')",
         f"the tag has more than {TAG_LENGTH} characters, or can have with its variables at their longest (a commit 64, "
