@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 import pytest
 
 from tests.cluster.errors import ClusterError
 from tests.cluster.handle import ClusterHandle
+from tests.e2e.missing import assert_waited, until_told
 from tests.e2e.team import JSON, Team
 
 LATE_SECRET = "late-login"
@@ -97,23 +97,16 @@ def test_a_deleted_pod_is_told_and_another_one_builds(ground: Team) -> None:
 
 
 def test_a_secret_that_comes_late_is_told_of_and_waited_for(ground: Team) -> None:
-    def waits(status: Any) -> bool:
-        return any(condition["reason"] == "PodNotStarting" for condition in status.get("conditions", []))
-
-    status = ground.until_status("late", waits, "word of the missing Secret", TOLD_WITHIN_SECONDS)
-    assert status["phase"] == "Pending"
+    status = until_told(ground, "late", f'"{LATE_SECRET}" not found', TOLD_WITHIN_SECONDS)
     assert {condition["type"]: condition["status"] for condition in status["conditions"]} == {
         "Succeeded": "Unknown",
         "Ready": "Unknown",
         "Reconciling": "True",
     }
-    assert f'"{LATE_SECRET}" not found' in status["conditions"][0]["message"]
     secret = ground.cluster.pull_secret(LATE_SECRET, ground.cluster.registry)
     ground.apply(secret | {"metadata": {"name": LATE_SECRET, "namespace": ground.namespace}})
-    status = ground.result("late")
-    assert status["phase"] == "Succeeded"
-    assert status["digest"] == ground.digest(ground.image("late"))
-    assert status["run"]["attempt"] == 1
+    assert_waited(ground, "late")
+    assert ground.status("late")["digest"] == ground.digest(ground.image("late"))
     assert_told_in_time_and_posted_once(ground)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests import installation
 from tests.cluster.handle import ClusterHandle
+from tests.e2e.missing import assert_waited, until_told
 from tests.e2e.team import FINISHED, JSON, Team
 
 TOKEN = "value-of-an-argument-from-a-secret"
@@ -165,17 +166,11 @@ class TestArguments:
         assert [kind for kind, text in told.items() if TOKEN in text] == []
 
     def test_a_secret_that_comes_late_is_waited_for(self, team: Team) -> None:
-        def waits(status: Any) -> bool:
-            return any(condition["reason"] == "PodNotStarting" for condition in status.get("conditions", []))
-
-        status = team.until_status("late", waits, "word of the missing Secret")
-        assert '"late-tokens" not found' in status["conditions"][0]["message"]
+        until_told(team, "late", '"late-tokens" not found')
         team.apply(secret(team, "late-tokens", token=LATE_TOKEN))
-        status = team.result("late")
-        assert status["phase"] == "Succeeded", team.story()
-        assert status["run"]["attempt"] == 1
+        assert_waited(team, "late")
         checksum = hashlib.sha256(LATE_TOKEN.encode()).hexdigest()
-        assert team.files(status["image"])["token"].content.strip() == checksum
+        assert team.files(team.status("late")["image"])["token"].content.strip() == checksum
 
 
 @pytest.mark.usefixtures("builds")
