@@ -33,7 +33,7 @@ def test_the_event_claims_no_push() -> None:
 def test_a_warning_claims_no_push_either() -> None:
     world = World(spec=inline_spec(**BUILD_ONLY)).built(reason="OOMKilled")
     (told,) = world.writes[-1].announcements
-    assert told.note.startswith(f"Run 1 built {DIGEST} and pushed nothing, as it was asked. A process")
+    assert told.note.startswith(f"Run 1 built {DIGEST} and pushed nothing, as it was asked. But a process")
 
 
 def test_the_image_of_an_earlier_push_goes_and_a_later_push_brings_one() -> None:
