@@ -36,7 +36,7 @@ _COMMAND: Final = "Running: ["
 
 _BUILDING: Final = "error building image: "
 _UNREADABLE: Final = re.compile(
-    r"error building image: parsing dockerfile: dockerfile parse error on line ([0-9]{1,7}): "
+    r"error building image: parsing dockerfile: dockerfile parse error on line ([1-9][0-9]{0,6}): "
 )
 _AT_WORK: Final = re.compile(
     r"error building image: error building stage: failed to "
@@ -169,7 +169,7 @@ def place(log: str, exit_code: int | None, marks: Sequence[Mark], dockerfile: st
 def _unreadable(line: int, dockerfile: str | None) -> Place:
     """The parser's own word; lines are those that end with a line feed."""
     lines = (dockerfile or "").split("\n")
-    return Place(lines[line - 1].strip() if 0 < line <= len(lines) else "", line)
+    return Place(lines[line - 1].strip() if line <= len(lines) else "", line)
 
 
 def _at_work(progress: _Progress, marks: Sequence[Mark]) -> Place:

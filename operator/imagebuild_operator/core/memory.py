@@ -26,11 +26,11 @@ _BEYOND_QUOTA: Final = re.compile(r"exceeded quota: [^,]+, requested: (\S+), use
 def limit_of(build: BuildView, run: Run, policy: Policy) -> int | None:
     """The memory limit of the recorded attempt in bytes, where it is more than the spec says; None for the spec's.
 
-    So a limit that the user sets above what was raised or learned counts at once.
+    So a limit that the user sets above what was raised or learned counts at once, and so does 0, which means none.
     """
     known, factor = build.status.memory, policy.memory_factor_of(build)
     own = _own_limit(build, policy)
-    if known is None or own is None or factor == 1:
+    if known is None or not own or factor == 1:
         return None
     found = _bytes(known.limit) or _start(known, run, policy, factor)
     limit = min(found, policy.memory_limit_of(build))

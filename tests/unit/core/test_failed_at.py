@@ -47,6 +47,12 @@ def test_a_dockerfile_that_was_edited_meanwhile_has_no_lines() -> None:
     assert (world.status["failure"]["instruction"], world.status["failure"].get("line")) == ("RUN make", None)
 
 
+@pytest.mark.parametrize("line", ["0", "000", "00000000", "99999999"])
+def test_a_line_that_no_dockerfile_has_ends_the_build_all_the_same(line: str) -> None:
+    words = f"error building image: parsing dockerfile: dockerfile parse error on line {line}: unknown instruction"
+    assert failed_at(World(spec=spec(), log=words)) == (None, None)
+
+
 def test_a_build_that_is_given_up_tells_where_it_was() -> None:
     world = World(spec=spec(timeout="5m"), log=log(stage("a"), "RUN make")).begun()
     world.pass_time(331)

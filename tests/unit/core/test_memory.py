@@ -263,6 +263,13 @@ def test_a_limit_set_above_the_learned_one_wins_and_ends_it() -> None:
     assert "memory" not in world.status
 
 
+def test_a_limit_of_zero_which_is_none_wins_over_the_learned_one() -> None:
+    world = grown()
+    world.edit(resources={"limits": {"memory": "0"}})
+    again(world)
+    assert limit(world) == "0"
+
+
 # --- what is learned -----------------------------------------------------------------------------------------------
 
 
