@@ -133,9 +133,9 @@ def messages(log: str) -> Iterator[str]:
     It keeps to one format: in a log that has the operator's own choice, text, the others are a step's.
     """
     lines = log.splitlines()
-    for read in _FORMATS:
+    for has, read in _FORMATS:
         found = False
-        for line in lines:
+        for line in lines if has in log else ():
             message = read(line)
             if message is not None:
                 found = True
@@ -145,12 +145,11 @@ def messages(log: str) -> Iterator[str]:
 
 
 def _message(line: str) -> str | None:
-    return next((message for read in _FORMATS if (message := read(line)) is not None), None)
+    return next((message for has, read in _FORMATS if has in line and (message := read(line)) is not None), None)
 
 
 def _text_message(line: str) -> str | None:
-    start = line.rfind('time="')
-    text = _TEXT.match(line, start) if start >= 0 else None
+    text = _TEXT.match(line, max(line.rfind('time="'), 0))
     return _unquoted(text[1]) if text else None
 
 
@@ -160,7 +159,7 @@ def _color_message(line: str) -> str | None:
 
 
 def _json_message(line: str) -> str | None:
-    if not line.startswith('{"') or '"msg":' not in line:
+    if not line.startswith('{"'):
         return None
     try:
         document = json.loads(line)
@@ -170,7 +169,8 @@ def _json_message(line: str) -> str | None:
     return message.strip() if isinstance(message, str) and "level" in document else None
 
 
-_FORMATS: Final = (_text_message, _color_message, _json_message)
+# With what is in each line of such a format, so that others are soon done with.
+_FORMATS: Final = (('time="', _text_message), ("[", _color_message), ('"msg":', _json_message))
 
 
 def _unquoted(text: str) -> str:
