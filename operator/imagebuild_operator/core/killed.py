@@ -13,7 +13,7 @@ _CHILD_KILLED: Final = "waiting for process to exit: exit status 137"
 # What the node was short of, in the kubelet's words (kubernetes, pkg/kubelet/eviction/helpers.go): of a Pod that it
 # evicted, and of one that came too late. Of several conditions none is the one to blame.
 _NODE_SHORT_OF: Final = re.compile(
-    r"low on resource: (memory|ephemeral-storage)\b|node had condition: \[(Memory)Pressure\]"
+    r"low on resource: (memory|ephemeral-storage)\b|node had condition: \[MemoryPressure\]"
 )
 
 
@@ -65,7 +65,7 @@ def by_the_node(said: str) -> str:
     found = _NODE_SHORT_OF.search(said)
     if found is None:
         return "Give the nodes more room, or raise spec.resources.requests."
-    resource = (found[1] or found[2]).lower()
+    resource = found[1] or "memory"
     return (
         f"The node, not the build's limit, was short of {resource}. Raise spec.resources.requests.{resource} to what "
         "the build uses, so that the scheduler finds it a node with room; or give the nodes more."

@@ -697,6 +697,7 @@ def test_a_success_in_which_something_was_killed_is_warned_of_for_as_long_as_it_
     assert len(messages) == 1
     said = messages.pop()
     assert f"Pushed {world.status['image']}. But a process of the build was killed at the memory limit of " in said
+    assert "spec.resources.limits.memory above " in said
     # Unlike after a failure, another limit alone is no reason to build again.
     assert "imagebuild.dev/requestedAt" in said
     (told,) = world.writes[-1].announcements
