@@ -277,12 +277,14 @@ def test_builds_on_a_node_that_shuts_down_go_on_elsewhere(team: Team, second: No
 def test_a_build_on_a_node_that_restarts_is_built_again(team: Team, second: Node) -> None:
     """As after a power cut: everything there ends at once, and nobody has seen how."""
     begin(team, "cut-off", second)
-    programs = ("kubelet-second", "containerd-second")
-    for name in programs:
+    for name in ("kubelet-second", "containerd-second"):
         team.cluster.processes.kill(name)
     assert cgroups.kill_all(second.cgroup)
-    for name in reversed(programs):
-        team.cluster.processes.revive(name)
+    # A kubelet that does not find containerd at its start gives up.
+    second.runtime_socket.unlink()
+    team.cluster.processes.revive("containerd-second")
+    team.until(second.runtime_socket.exists, "containerd", 60)
+    team.cluster.processes.revive("kubelet-second")
     status = team.until_status("cut-off", lambda status: "failure" in status, "failed attempt", 120)
     assert status["failure"]["reason"] == "PodLost"
     assert "The node restarted or lost the container" in status["failure"]["message"]
