@@ -50,6 +50,7 @@ def cases() -> tuple[Broken, ...]:
         *broken_steps.EXECUTORS,
         *broken_registries.REGISTRIES,
         *broken_registries.ANSWERS,
+        *broken_registries.PROXIES,
     )
 
 

@@ -29,7 +29,8 @@ def record(place: Sandbox, case: Broken, executor: str, layout: Path) -> Recorde
     assert spec.source.inline is not None, "the sandbox has no init container"
     files = {file.path: file.content for file in spec.source.inline.files}
     place.fail(*case.faults_at(case.name))
-    ending = place.run(layout, build_arguments(spec, known, Proxy()), files)
+    proxy = Proxy(https=case.proxy)
+    ending = place.run(layout, build_arguments(spec, known, proxy), files, proxy.variables())
     return Recorded(executor, case.name, ending.exit_code, ending.log)
 
 

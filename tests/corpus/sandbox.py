@@ -74,8 +74,10 @@ class Sandbox:
         """Meet requests to the registry with troubles with these."""
         self.faults.write_text(json.dumps(faults))
 
-    def run(self, executor: Path, arguments: list[str], files: Mapping[str, str]) -> Ending:
-        """Run the executor of an OCI layout on a context of these files."""
+    def run(
+        self, executor: Path, arguments: list[str], files: Mapping[str, str], variables: Mapping[str, str]
+    ) -> Ending:
+        """Run the executor of an OCI layout on a context of these files, with these variables beside its own."""
         with self._root(executor) as root:
             for path, content in files.items():
                 file = root / "kaniko/ctx" / path
@@ -87,6 +89,7 @@ class Sandbox:
                 "SSL_CERT_DIR": "/kaniko/ssl/certs",
                 "DOCKER_CONFIG": "/kaniko/.docker/",
                 "container": "kube",
+                **variables,
             }
             inside = [_program("unshare"), "--pid", "--fork", "--kill-child", _program("chroot"), str(root)]
             command = [*inside, "/kaniko/executor", *arguments]

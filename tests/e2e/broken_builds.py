@@ -38,6 +38,7 @@ class Broken:
         hint: the same of what to do.
         exit_code: the executor's.
         faults: what its repository at the registry with troubles meets; the paths are those below it.
+        proxy: the operator's settings name for its Pods; a build without one runs in any cluster.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Broken:
     hint: str = ""
     exit_code: int = 1
     faults: tuple[JSON, ...] = ()
+    proxy: str = ""
 
     def faults_at(self, repository: str) -> list[JSON]:
         """The faults, for requests about this repository only."""

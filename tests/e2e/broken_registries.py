@@ -4,7 +4,7 @@ import json
 from hashlib import sha256
 from typing import Final
 
-from tests.e2e.broken_builds import JSON, Broken, Place, Spec, lines, text
+from tests.e2e.broken_builds import JSON, Broken, Place, Spec, lines, only, text
 
 _OCI: Final = "application/vnd.oci.image"
 _MANIFEST: Final = {"method": "PUT", "path": "/manifests/"}
@@ -169,7 +169,7 @@ ANSWERS = (
         "registry-rate-limit",
         {**_ASKED, "status": 429, "body": _error("TOOMANYREQUESTS", "slow down")},
         r"no further requests for now",
-        r"^Log in",
+        r"^Name a Secret with a login in spec\.registries\.secretRefs",
     ),
     _push(
         "registry-unavailable",
@@ -193,4 +193,22 @@ ANSWERS = (
         r"^Create the repository",
     ),
     _pull("image-missing", "image-missing", (), r"There is no image registry\.imb\.test:15009/", r"^Correct the image"),
+)
+
+# Of a Pod, the port on which nobody listens.
+NOBODY: Final = "http://127.0.0.1:9"
+_NO_WAY: Final = (r"^The proxy on the way to the registry cannot be reached", r"chart's build\.proxy .*noProxy")
+
+# What they fail over are settings of the operator, so they have a module of their own: test_proxies.
+PROXIES = (
+    Broken(
+        "proxy-away-at-push", "registry-proxy", only("FROM scratch", "LABEL a=b", retry=_ONE), *_NO_WAY, proxy=NOBODY
+    ),
+    Broken(
+        "proxy-away-at-pull",
+        "registry-proxy",
+        lines("RUN true", output={"push": False, "images": ["registry.imb.test:15000/a:1"]}, retry=_ONE),
+        *_NO_WAY,
+        proxy=NOBODY,
+    ),
 )

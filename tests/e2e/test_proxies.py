@@ -9,8 +9,11 @@ from tests.cluster.fileserver import FileServer
 from tests.cluster.handle import ClusterHandle
 from tests.cluster.settings import GIT_HOST, GIT_PORT, MIRROR_HOST
 from tests.cluster.web_proxy import WebProxy
+from tests.e2e import broken_registries
+from tests.e2e.broken_builds import Broken
 from tests.e2e.team import JSON, Team
 from tests.e2e.test_archives import archive
+from tests.e2e.test_broken_builds import Ground, assert_told
 
 HTTP_PROXY = "http://proxy.example.com:3128"
 
@@ -87,3 +90,19 @@ def test_steps_are_told_and_the_image_forgets(team: Team, statuses: dict[str, JS
     status = statuses["git"]
     assert team.files(status["image"])["seen"].content.split() == [HTTP_PROXY, proxy.url, MIRROR_HOST]
     assert HTTP_PROXY not in str(team.config(status["image"]))
+
+
+@pytest.fixture(scope="module")
+def away(team: Team, operator_image: tuple[str, str]) -> Iterator[Team]:
+    """The namespace, while the settings name a proxy that is not there."""
+    installation.install(team.cluster, operator_image, {"build": {"proxy": {"httpsProxy": broken_registries.NOBODY}}})
+    team.apply(*(team.manifest(case.name, **case.spec(Ground(team))) for case in broken_registries.PROXIES))
+    yield team
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=case.name, marks=pytest.mark.cause(case.cause)) for case in broken_registries.PROXIES],
+)
+def test_a_proxy_that_is_not_there_is_told(away: Team, case: Broken) -> None:
+    assert_told(away, case)

@@ -1,13 +1,18 @@
 """The table of causes as a whole: its rows are alike, the page is made from it, and tests produce what it lists."""
 
 import re
+from typing import Any
 
 import pytest
 
 from imagebuild_operator.core.causes.cause import Cause, Told
-from imagebuild_operator.core.causes.told import OBSTACLES, REFUSALS, advice
-from imagebuild_operator.core.outcome import HINT_BYTES
+from imagebuild_operator.core.causes.told import OBSTACLES, REFUSALS, TOLD, advice, last_advice
+from imagebuild_operator.core.conditions import SHORT_BYTES
+from imagebuild_operator.core.outcome import HINT_BYTES, MESSAGE_ROOM
+from imagebuild_operator.pod.support import objection
 from tests.causes import NAMES, PAGE, ROWS, page, produced
+from tests.unit.core.texts import begins
+from tests.unit.pod.specs import settings_of, spec_of
 
 PRODUCED = produced()
 # A hint begins with what to do.
@@ -44,6 +49,35 @@ def test_no_test_names_a_cause_that_is_not() -> None:
     assert set(PRODUCED) <= set(NAMES)
 
 
+def test_only_what_is_mended_outside_of_the_spec_has_to_be_asked_for() -> None:
+    again = "then set the annotation imagebuild.dev/requestedAt."
+    assert last_advice(OBSTACLES, 'secret "login" not found').endswith(f"namespace of the build; {again}")
+    assert last_advice(OBSTACLES, "The image of container build cannot be pulled").endswith("the operator's own image.")
+    assert last_advice(OBSTACLES, "something new") == f"Create or correct what the message names, {again}"
+
+
+@pytest.mark.parametrize(
+    ("members", "name"),
+    [
+        ({"secrets": [{"id": "npm", "secretKeyRef": {"name": "npm", "key": "token"}}]}, "field-unsupported"),
+        ({"executor": {"extraArgs": ["--use-new-run"]}}, "argument-not-allowed"),
+    ],
+)
+def test_what_is_told_before_there_is_a_pod_is_what_the_page_says(members: dict[str, Any], name: str) -> None:
+    [row] = [row for row in TOLD if row.doc.name == name]
+    executor = {"image": "r.example.com/kaniko:v1.25.16", "variant": "chainguard", **members.get("executor", {})}
+    found = objection(spec_of(**{**members, "executor": executor}), settings_of())
+    assert found is not None
+    assert found.reason is row.reason
+    assert begins(found.message, row.doc.says)
+    assert begins(found.hint, row.doc.hint)
+
+
+def fits_into_ready(hint: str) -> bool:
+    """Some tools show that condition alone; the message has its least room beside the hint."""
+    return len(f"Run 1 failed:  {hint}") + MESSAGE_ROOM <= SHORT_BYTES
+
+
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
@@ -70,6 +104,7 @@ def test_what_to_do_about_a_pod_that_the_api_server_refuses(words: str, hint: st
     found = advice(REFUSALS, words)
     assert found.startswith(hint)
     assert bool(found) == bool(hint)
+    assert fits_into_ready(last_advice(REFUSALS, words))
 
 
 @pytest.mark.parametrize(
@@ -88,3 +123,4 @@ def test_what_to_do_about_a_pod_that_does_not_start(words: str, hint: str) -> No
     found = advice(OBSTACLES, words)
     assert found.startswith(hint)
     assert bool(found) == bool(hint)
+    assert fits_into_ready(last_advice(OBSTACLES, words))

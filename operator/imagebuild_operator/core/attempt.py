@@ -7,6 +7,7 @@ from typing import Final
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.api.v1alpha1 import Run
 from imagebuild_operator.core import ending, inputs, memory, runs, silence, starting, transitions
+from imagebuild_operator.core.causes.told import NAME_TAKEN
 from imagebuild_operator.core.decisions import Decision, FetchLog, FetchPod, Wait
 from imagebuild_operator.core.observe import Observation
 from imagebuild_operator.core.outcome import Success, digest_of, failure, judge, log_container, warnings_of
@@ -78,9 +79,8 @@ def foreign(seen: Observation, run: Run, pod: PodView, policy: Policy, now: date
     end = starting.deadline(run, policy.start_timeout_of(seen.build), now)
     if pod.deleting and now < end:
         return Wait(FOREIGN_POD_SECONDS) if pod.name in seen.looked_up else FetchPod(pod.name)
-    message = f"Pod {pod.name} exists already and does not belong to run {run.number} of this ImageBuild."
-    hint = "Delete or rename that Pod, then set the annotation imagebuild.dev/requestedAt."
-    return ending.close(seen, run, failure(Reason.NAME_CONFLICT, message, hint), now)
+    told = NAME_TAKEN.explain(pod=pod.name, run=run.number)
+    return ending.close(seen, run, failure(NAME_TAKEN.reason, told.message, told.hint), now)
 
 
 def changed(seen: Observation, run: Run, now: datetime, *, has_started: bool) -> Decision | None:

@@ -38,6 +38,7 @@ def _explain_memory(evidence: Evidence) -> Explanation:
 # 128 and SIGKILL; the executor itself ends with it only where a step did, which has a row of its own.
 _KILLED: Final = 137
 _EXECUTOR_KILLED: Final = "The executor was killed (exit code 137), and its node does not say what for."
+_READ_THE_LOG: Final = "Read the end of its log in status.failure.logTail: the operator does not know these words yet."
 _WHO_KILLED: Final = "If the node was short of memory, raise spec.resources; its kernel's log names who was killed."
 
 
@@ -46,7 +47,8 @@ def _explain_build(evidence: Evidence) -> Explanation:
     if evidence.exit_code == _KILLED:
         # What its log ends with is about something else.
         return Explanation(_EXECUTOR_KILLED, _WHO_KILLED)
-    return Explanation(f"The build failed with exit code {evidence.exit_code}" + (f": {said}" if said else "."))
+    message = f"The build failed with exit code {evidence.exit_code}" + (f": {said}" if said else ".")
+    return Explanation(message, _READ_THE_LOG)
 
 
 CAUSES: Final[tuple[Cause, ...]] = (
@@ -71,18 +73,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     *dockerfile.FILES,
     *steps.STEPS,
     *executor.EXECUTOR,
-    Cause(
-        Reason.BUILD_FAILED,
-        lambda evidence: evidence.exit_code is None,
-        pods.with_message("The Pod failed without a result of its containers", ""),
-        Doc(
-            "pod-without-result",
-            Found.POD,
-            "the phase Failed, and no container that ended",
-            "The Pod failed without a result of its containers",
-            "Look at the Events of the Pod and its node's kubelet.",
-        ),
-    ),
+    pods.WITHOUT_RESULT,
     Cause(
         Reason.BUILD_FAILED,
         lambda _: True,
@@ -91,8 +82,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
             "unknown",
             Found.EXIT,
             "none of the others",
-            "The build failed with exit code {code}, and words that this table does not know yet",
-            "Read status.failure.logTail; tell the project, so that the table grows.",
+            "The build failed with exit code {code}",
+            _READ_THE_LOG,
         ),
     ),
 )

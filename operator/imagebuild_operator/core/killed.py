@@ -64,9 +64,9 @@ def by_the_node(said: str) -> str:
     """
     found = _NODE_SHORT_OF.search(said)
     if found is None:
-        return "Give the nodes more room, or raise spec.resources.requests."
+        return "Raise spec.resources.requests, or give the nodes more room."
     resource = found[1] or "memory"
     return (
-        f"The node, not the build's limit, was short of {resource}. Raise spec.resources.requests.{resource} to what "
-        "the build uses, so that the scheduler finds it a node with room; or give the nodes more."
+        f"Raise spec.resources.requests.{resource} to what the build uses, so that the scheduler finds it a node with "
+        f"room; or give the nodes more. The node was short of {resource}, whatever the build's limit is."
     )

@@ -7,6 +7,7 @@ from typing import Final
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.api.v1alpha1 import Failure, Memory, Run
+from imagebuild_operator.core.causes.told import MEMORY_NOT_ALLOWED
 from imagebuild_operator.core.observe import BuildView, Observation, Refusal
 from imagebuild_operator.core.outcome import MESSAGE_BYTES, clip, failure
 from imagebuild_operator.core.pods import PodView
@@ -113,12 +114,8 @@ def refused(refusal: Refusal, limit: int, *, now: datetime, end: datetime) -> Fa
     never = _BEYOND_RANGE.search(said) is not None or False in quotas
     if not never and not (quotas and now >= end):
         return None
-    message = f"The build ran out of memory, and the namespace takes no Pod with {quantity(limit)}: {said}"
-    hint = (
-        "Have the ResourceQuota or LimitRange that the message names raised, then set the annotation "
-        "imagebuild.dev/requestedAt; or set spec.retry.memoryLimit to what it allows."
-    )
-    return failure(Reason.MEMORY_NOT_ALLOWED, message, hint)
+    told = MEMORY_NOT_ALLOWED.explain(said, memory=quantity(limit))
+    return failure(MEMORY_NOT_ALLOWED.reason, told.message, told.hint)
 
 
 def _fits(requested: str, limited: str) -> bool | None:

@@ -32,7 +32,7 @@ _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _STOP: Final = ". "
 _ENDS: Final = (".", "!", "?", "…")
 # Of a message whose hint is long, so much is still told.
-_MESSAGE_ROOM: Final = 80
+MESSAGE_ROOM: Final = 80
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def advised(message: str, hint: str | None, limit: int = MESSAGE_BYTES + HINT_BY
     """
     if not hint:
         return clip(message, limit)
-    said = clip(message, max(limit - len(f"{_STOP}{hint}".encode()), _MESSAGE_ROOM))
+    said = clip(message, max(limit - len(f"{_STOP}{hint}".encode()), MESSAGE_ROOM))
     return f"{said}{' ' if said.endswith(_ENDS) else _STOP}{hint}"
 
 
@@ -111,7 +111,7 @@ def failure(
     return Failure(
         reason=reason.value,
         message=clip(masked(message[:_MASKED]), MESSAGE_BYTES),
-        hint=clip(hint, HINT_BYTES) or None,
+        hint=clip(masked(hint[:_MASKED]), HINT_BYTES) or None,
         exit_code=exit_code,
         instruction=clip(masked(" ".join(at.instruction[:_MASKED].split())), INSTRUCTION_BYTES) or None,
         line=at.line,

@@ -7,6 +7,7 @@ from typing import Final
 from imagebuild_operator.api.names import EventReason, Reason
 from imagebuild_operator.api.v1alpha1 import Failure, ImageBuildSpec, Run
 from imagebuild_operator.core import attempt, ending, groups, memory, runs, starting, transitions
+from imagebuild_operator.core.causes.told import POD_INVALID, SPEC_INVALID
 from imagebuild_operator.core.decisions import Announcement, CreatePod, Decision, FetchBuild, FetchPod
 from imagebuild_operator.core.observe import Observation, Refusal
 from imagebuild_operator.core.outcome import failure
@@ -23,8 +24,6 @@ _NEVER_TAKEN: Final = (400, 413, 422)
 _DENIED: Final = re.compile(r"\bdenied (?:the )?request\b")
 # What etcd says of an object beyond its limit comes as a 500 (etcd, server/etcdserver/errors/errors.go).
 _TOO_LARGE: Final = "request is too large"
-SPEC_HINT: Final = "Correct the field the message names."
-POD_HINT: Final = "Correct the field the message names, mostly below spec.podTemplate or spec.resources."
 
 
 def ask(seen: Observation, run: Run, policy: Policy, now: datetime) -> Decision:
@@ -58,7 +57,7 @@ def _held_up(
 ) -> Decision | Failure | None:
     """What keeps the Pod from being asked for: an answer that was no, or a Pod of before."""
     if refusal is not None and _refused_for_good(refusal):
-        return failure(Reason.POD_REJECTED, refusal.message, POD_HINT)
+        return failure(POD_INVALID.reason, refusal.message, POD_INVALID.doc.hint)
     end = starting.deadline(run, policy.start_timeout_of(seen.build), now)
     limit = memory.limit_of(seen.build, run, policy) if refusal is not None else None
     too_large = memory.refused(refusal, limit, now=now, end=end) if refusal is not None and limit is not None else None
@@ -101,10 +100,11 @@ def _create(seen: Observation, run: Run, name: str, spec: ImageBuildSpec, policy
             deadline_seconds=int(remaining),
         )
     except SpecError as error:
-        return ending.close(seen, run, failure(Reason.INVALID_SPEC, str(error), SPEC_HINT), now)
+        return ending.close(seen, run, failure(SPEC_INVALID.reason, str(error), SPEC_INVALID.doc.hint), now)
     except (ValueError, ArithmeticError) as error:
         # A spec that no rule of the schema stopped must end its run all the same, not hold a slot for ever.
-        return ending.close(seen, run, failure(Reason.POD_REJECTED, f"The spec makes no Pod: {error}", POD_HINT), now)
+        message = f"The spec makes no Pod: {error}"
+        return ending.close(seen, run, failure(POD_INVALID.reason, message, POD_INVALID.doc.hint), now)
     told = Announcement(
         EventReason.STARTED, f"Run {run.number} started in Pod {name}.", f"run {run.number} attempt {run.attempt}"
     )

@@ -18,9 +18,14 @@ _NAME_TOLD: Final = 63
 _AGAIN: Final = "then set the annotation imagebuild.dev/requestedAt."
 _LOGIN: Final = f"Check that a Secret holds a login for this very host, with the right to do this; {_AGAIN}"
 _NO_LOGIN: Final = "Name a Secret with a login for this registry in spec.registries.secretRefs."
+# Docker Hub refuses images that do not exist in the same words.
 _HUB: Final = (
-    "In a Secret, the key of Docker Hub is https://index.docker.io/v1/ and not docker.io. It refuses images that do "
-    "not exist in the same words."
+    "Check that the image exists, and that the key of Docker Hub in the Secret is https://index.docker.io/v1/; "
+    f"{_AGAIN}"
+)
+_HUB_LOGIN: Final = (
+    "Check that the image exists; or name a Secret in spec.registries.secretRefs, in which the key of Docker Hub is "
+    "https://index.docker.io/v1/."
 )
 _NO_BUNDLE: Final = (
     "Put the certificate authority that signed it into a ConfigMap and name that in spec.registries.caBundle."
@@ -55,7 +60,8 @@ def refusal(line: str, pod: PodView) -> Advice:
     if not secrets:
         if pod.cloud:
             return _refused_identity(line, pod)
-        return f"The registry refused access without a Secret: {line}", _HUB if _DOCKER_HUB.search(line) else _NO_LOGIN
+        hint = _HUB_LOGIN if _DOCKER_HUB.search(line) else _NO_LOGIN
+        return f"The registry refused access without a Secret: {line}", hint
     more = f" and {len(secrets) - _SECRETS_TOLD} more" if len(secrets) > _SECRETS_TOLD else ""
     told = ", ".join(name[:_NAME_TOLD] for name in secrets[:_SECRETS_TOLD]) + more
     if vendor := _vendor(line, pod):
@@ -73,8 +79,8 @@ def _refused_identity(line: str, pod: PodView) -> Advice:
     host, _ = _asked(line)
     return (
         f"The registry refused access without a Secret: {line}",
-        f"spec.registries.cloud ({', '.join(_vendors(pod))}) logs in to that vendor's registries alone, and "
-        f"{host[:_NAME_TOLD]} is none of them. {_NO_LOGIN}",
+        f"{_NO_LOGIN} {host[:_NAME_TOLD]} is none of the registries that spec.registries.cloud "
+        f"({', '.join(_vendors(pod))}) logs in to.",
     )
 
 
@@ -96,7 +102,7 @@ def untrusted(line: str, pod: PodView) -> Advice:
     """Of a registry whose certificate does not do."""
     host, said = _asked(line)
     if _OTHER_NAME.search(said):
-        hint = "Name the registry by a host that its certificate is for, or have this one added to the certificate."
+        hint = f"Name the registry by a host that its certificate is for; or have this one added to it, {_AGAIN}"
         return f"The certificate of {host} is for another host name: {said}", hint
     if _NO_SAN.search(said):
         hint = f"Have it issued anew with its host among the names in subjectAltName; {_AGAIN}"
@@ -117,7 +123,7 @@ def untrusted(line: str, pod: PodView) -> Advice:
 def without_tls(line: str, pod: PodView) -> Advice:
     """Of a registry that speaks plain http."""
     host, said = _asked(line)
-    hint = f"Give the registry a certificate; for tests, list it in spec.registries.insecure, as {host}."
+    hint = f"Give the registry a certificate, {_AGAIN[:-1]}; for tests, list it in spec.registries.insecure, as {host}."
     return f"{host} does not speak TLS: {said}", hint
 
 
@@ -125,7 +131,7 @@ def missing_registry(line: str, pod: PodView) -> Advice:
     """Of a host that is not there or no registry, or of a repository that a registry does not have."""
     host, said = _asked(line)
     if registry_errors.no_repository(line):
-        hint = f"Create the repository, or the project it belongs to, or correct spec.output.images; {_AGAIN}"
+        hint = f"Create the repository, or the project it belongs to, {_AGAIN[:-1]}; or correct spec.output.images."
         return f"{host} has no such repository: {said}", hint
     what = f"There is no host {host}" if registry_errors.no_such_host(line) else f"{host} is no registry"
     if line.startswith("error building image"):
@@ -140,11 +146,11 @@ def missing_image(line: str, pod: PodView) -> Advice:
     found = _IMAGE.match(address)
     if found is None:
         image = line.rpartition(" ")[2]
-        hint = "The log says what each of them answered. Correct the image in the Dockerfile, or the mirrors."
+        hint = "Correct the image in the Dockerfile, or spec.registries.mirrors; the log says what each one answered."
         return f"No mirror has the image {image}, or none could be asked (spec.registries.mirrors): {said}", hint
     host, repository, digest, tag = found.groups()
     image = f"{host}/{repository}@{digest}{tag}" if digest else f"{host}/{repository}:{tag}"
-    hint = f"Correct the image in the Dockerfile, or push it there; {_AGAIN}"
+    hint = f"Correct the image in the Dockerfile, or what its ARG gets from spec.buildArgs; or push it, {_AGAIN}"
     if not pod.login_secrets:
         hint += " Some registries say so where a login is needed."
     return f"There is no image {image}: {said}", hint

@@ -42,6 +42,12 @@ _VERSION_CHECK: Final = re.compile(r"https?://[^/]+/v2/?$")
 _UPLOAD: Final = re.compile(r"https?://[^/]+/v2/[^\s?]+/blobs/uploads/?(?:\?.*)?$")
 _MANIFEST: Final = re.compile(r"https?://[^/]+/v2/\S+/manifests/[^/]+$")
 _NO_MIRROR: Final = re.compile(r"error building image: image not found on any configured mapped registries for \S+$")
+# Go's net/http puts this before whatever keeps it from a proxy. What a proxy says to a tunnel is told as the words of
+# its status alone (net/http/transport.go), which no registry's answer is.
+_PROXY: Final = re.compile(
+    r"proxyconnect tcp: |(?:Proxy Authentication Required|Forbidden|Bad Gateway|Service Unavailable|Gateway Timeout)$",
+    re.IGNORECASE,
+)
 _NO_ANSWER: Final = re.compile(
     r"\b(?:connection (?:refused|reset by peer|timed out)|broken pipe|i/o timeout|TLS handshake timeout|"
     r"no route to host|network is unreachable|server misbehaving|context deadline exceeded|Client\.Timeout exceeded|"
@@ -60,6 +66,11 @@ def unavailable(line: str) -> bool:
     """Whether they are that a registry answered 5xx, or not at all; an unknown host is another matter."""
     answer = _answer(line)
     return bool(_BROKEN.match(answer) or _NO_ANSWER.search(answer))
+
+
+def behind_proxy(line: str) -> bool:
+    """Whether they are that the proxy on the way to a registry cannot be reached, or lets nobody through."""
+    return bool(_PROXY.match(_answer(line)))
 
 
 def refused(line: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Final
 from imagebuild_operator.api.names import ConditionType, Reason
 from imagebuild_operator.api.v1alpha1 import Failure, Run
 from imagebuild_operator.core import transitions
-from imagebuild_operator.core.causes.told import OBSTACLES, REFUSALS, advice
+from imagebuild_operator.core.causes.told import OBSTACLES, REFUSALS, advice, last_advice
 from imagebuild_operator.core.conditions import SHORT_BYTES, InProgress
 from imagebuild_operator.core.decisions import Decision, FetchWarnings, Wait
 from imagebuild_operator.core.mounts import with_object
@@ -22,6 +22,10 @@ MOUNTED_AFTER: Final = timedelta(seconds=5)
 STOPPING: Final = timedelta(seconds=40)
 LOOK_AGAIN_SECONDS: Final = 15.0
 
+_STUCK: Final = (
+    "Have its finalizer removed, or delete it with --force once its containers are stopped; "
+    "then set the annotation imagebuild.dev/requestedAt."
+)
 # What the kubelet shows while it goes on normally (kubernetes, pkg/kubelet/kubelet_pods.go).
 _ORDINARY: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
 _IMAGE: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
@@ -43,7 +47,7 @@ def blocked(seen: Observation, run: Run, other: PodView, end: datetime, now: dat
     """A Pod of before is still there (a finalizer, a node that is away): never two at once, but not waited for ever."""
     what = f"Pod {other.name}, which is no longer wanted, does not go"
     if now >= end:
-        return _given_up(f"{what}.")
+        return _given_up(f"{what}.", _STUCK)
     quiet, left = (_idle_since(run, now, None) + STOPPING - now).total_seconds(), (end - now).total_seconds()
     if quiet > 0:
         return Wait(min(quiet, left))
@@ -52,15 +56,16 @@ def blocked(seen: Observation, run: Run, other: PodView, end: datetime, now: dat
 
 def forbidden(seen: Observation, run: Run, refusal: Refusal, end: datetime, now: datetime) -> Decision | Failure | None:
     """A Pod refused for now (quota, Pod Security, policy): told, tried again, given up; None: try again now."""
-    hint = advice(REFUSALS, refusal.message)
     if now >= end:
-        return _given_up(refusal.message, hint)
+        return _given_up(refusal.message, last_advice(REFUSALS, refusal.message))
     if now >= refusal.retry_at:
         return None
     wait = min((refusal.retry_at - now).total_seconds(), (end - now).total_seconds())
     if transitions.tells(seen.build, Reason.POD_FORBIDDEN) and transitions.observed(seen.build):
         return Wait(wait)
-    waits = _waits(Reason.POD_FORBIDDEN, f"The API server refuses the Pod: {refusal.message}", hint)
+    waits = _waits(
+        Reason.POD_FORBIDDEN, f"The API server refuses the Pod: {refusal.message}", advice(REFUSALS, refusal.message)
+    )
     return transitions.in_progress(seen.build, run, now, after=wait, waits=waits)
 
 
@@ -80,7 +85,7 @@ def not_started(seen: Observation, run: Run, pod: PodView, end: datetime, now: d
         kind, detail = _warned(seen.warnings, pod, known=early)
     if left <= 0:
         told = f"{kind}: {detail}" if kind else ""
-        return _given_up(told, advice(OBSTACLES, told))
+        return _given_up(told, last_advice(OBSTACLES, told))
     again = min(left, quiet if quiet > 0 else LOOK_AGAIN_SECONDS)
     if not kind:
         return transitions.in_progress(seen.build, run, now, after=again)
@@ -130,8 +135,6 @@ def _waits(reason: Reason, message: str, hint: str) -> InProgress:
     return InProgress(reason, advised(message, hint, MESSAGE_BYTES), advised(message, hint, SHORT_BYTES))
 
 
-def _given_up(detail: str, hint: str = "") -> Failure:
+def _given_up(detail: str, hint: str) -> Failure:
     message = "The Pod could not start within spec.startTimeout." + (f" {detail}" if detail else "")
-    again = "then set the annotation imagebuild.dev/requestedAt."
-    what = hint.rstrip(".") if hint else "Create or correct what the message names"
-    return failure(Reason.START_TIMEOUT, message, f"{what}; {again}" if hint else f"{what}, {again}")
+    return failure(Reason.START_TIMEOUT, message, hint)

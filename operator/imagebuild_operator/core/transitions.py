@@ -9,6 +9,7 @@ from typing import Any
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.api.v1alpha1 import Failure, ImageBuildStatus, Memory, Run
 from imagebuild_operator.core.bounds import within_bounds
+from imagebuild_operator.core.causes.told import SPEC_INVALID
 from imagebuild_operator.core.conditions import Held, InProgress, Stalled, State, derive, phase_of
 from imagebuild_operator.core.decisions import Announcement, Decision, Wait, WriteStatus
 from imagebuild_operator.core.history import result_of, with_past
@@ -192,4 +193,4 @@ def invalid(build: BuildView) -> Stalled:
 def unreadable(build: BuildView) -> Failure:
     """What is wrong with a spec that was stored under another schema."""
     message = f"The stored spec does not fit this version of the operator: {build.spec_error}"
-    return failure(Reason.INVALID_SPEC, message, "Apply a corrected manifest.")
+    return failure(SPEC_INVALID.reason, message, SPEC_INVALID.doc.hint)

@@ -1,6 +1,7 @@
 """The table of causes: every row is reached by a Pod as kubelets really leave them, and says what to do."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from imagebuild_operator.core.failures import CAUSES, Evidence, explain, find
 from imagebuild_operator.pod.prepared import REASONS
 from tests.corpus.logs import recorded
 from tests.unit.core.pod_documents import DELETED, pod, terminated
+from tests.unit.core.texts import begins
 
 # Where it ran out of memory, the kubelet mostly says so as well: both have one row.
 TOLD_BY_PREPARE = {cause.doc.name: cause.reason for cause in CAUSES if cause.doc.found is Found.PREPARE}
@@ -189,6 +191,28 @@ def test_a_row_says_its_reason_and_why(name: str, reason: Reason, fields: dict[s
     found, explanation = explain(evidence)
     assert found is reason
     assert word in explanation.message
+
+
+# Their page sums up several explanations; of PREPARE, those that the init container makes.
+SEVERAL = {"timeout", "node-pressure", "memory-limit", "registry-certificate", "registry-missing", "registry-login"}
+
+
+def every_evidence() -> Iterator[Evidence]:
+    """Each Pod of the table above, and each recorded log."""
+    yield from (Evidence(pod(**fields), _log(fields)) for _, _, fields, _ in ROWS)
+    yield from (Evidence(pod(build=terminated(each.exit_code)), each.log) for each in recorded())
+
+
+def test_what_is_told_is_what_the_page_says() -> None:
+    """A message and a hint may go on after what stands there; words in braces stand for any."""
+    differ = {}
+    for evidence in every_evidence():
+        cause = find(evidence)
+        told, doc = cause.explain(evidence), cause.doc
+        same = begins(told.message, doc.says.rstrip(":")) and begins(told.hint, doc.hint)
+        if not same and doc.found is not Found.PREPARE:
+            differ[doc.name] = (told, doc)
+    assert set(differ) == SEVERAL, differ
 
 
 @pytest.mark.parametrize(

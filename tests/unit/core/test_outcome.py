@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.api.v1alpha1 import BuiltSource, Failure
+from imagebuild_operator.core.causes.told import TOLD
+from imagebuild_operator.core.failures import CAUSES
 from imagebuild_operator.core.instruction import Place
 from imagebuild_operator.core.log_tail import LOG_TAIL_BYTES
+from imagebuild_operator.core.masking import masked
 from imagebuild_operator.core.outcome import (
     HINT_BYTES,
     MESSAGE_BYTES,
@@ -197,6 +200,21 @@ def test_every_text_of_a_failure_is_within_its_bound() -> None:
     assert len(made.message.encode()) <= MESSAGE_BYTES
     assert len(made.hint.encode()) <= HINT_BYTES
     assert len(made.log_tail.encode()) <= LOG_TAIL_BYTES
+
+
+def test_every_text_of_a_failure_is_without_credentials() -> None:
+    """A hint may name what a user or a server wrote, too."""
+    at = Place("RUN curl https://robot:hunter2@files.example.com/", 3)
+    made = failure(
+        Reason.BUILD_FAILED, "password=hunter2", "Check https://robot:hunter2@a/", log="token=hunter2", at=at
+    )
+    assert made.hint == "Check https://***@a/"
+    assert "hunter2" not in made.model_dump_json()
+
+
+def test_no_credentials_are_seen_in_what_the_table_itself_says() -> None:
+    hints = [row.doc.hint for row in TOLD] + [row.doc.hint for row in CAUSES]
+    assert [hint for hint in hints if masked(hint) != hint] == []
 
 
 def test_empty_texts_of_a_failure_are_left_out() -> None:

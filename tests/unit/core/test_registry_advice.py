@@ -46,7 +46,7 @@ def test_a_refusal_names_the_secrets_that_were_used(secrets: list[str], named: s
 @pytest.mark.parametrize("line", lines(REFUSED)[-2:])
 @pytest.mark.parametrize("secrets", [[], [{"name": "push"}]])
 def test_a_refusal_of_docker_hub_names_the_key_that_its_login_needs(line: str, secrets: list[dict[str, str]]) -> None:
-    assert "the key of Docker Hub is https://index.docker.io/v1/" in refusal(line, pod({"secretRefs": secrets}))[1]
+    assert "https://index.docker.io/v1/" in refusal(line, pod({"secretRefs": secrets}))[1]
 
 
 HOSTS = [
@@ -84,8 +84,8 @@ def test_a_refused_identity_is_told_and_no_secret_is_asked_for(vendor: str, host
 def test_the_registry_of_somebody_else_still_needs_a_secret(host: str) -> None:
     message, hint = refusal(denied(host), pod({"cloud": ["google", "ecr"]}, podTemplate={"serviceAccountName": "x"}))
     assert message.startswith("The registry refused access without a Secret: ")
-    assert hint.startswith("spec.registries.cloud (google, ecr) logs in to")
-    assert f"{host} is none of them. Name a Secret" in hint
+    assert hint.startswith("Name a Secret")
+    assert f"{host} is none of the registries that spec.registries.cloud (google, ecr) logs in to." in hint
 
 
 def test_a_vendor_that_is_not_named_does_not_count() -> None:

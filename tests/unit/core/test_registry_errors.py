@@ -8,6 +8,7 @@ import pytest
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.core.failures import Evidence, explain
 from imagebuild_operator.core.registry_errors import (
+    behind_proxy,
     no_image,
     no_registry,
     no_repository,
@@ -88,6 +89,20 @@ error building image: unable to complete operation after 1 attempts, last error:
 error building image: unable to complete operation after 1 attempts, last error: GET https://registry.example.com/v2/app/a/manifests/1: unexpected status code 500 Internal Server Error: the upstream answered NAME_UNKNOWN
 """  # noqa: E501
 
+# A proxy of the Pods: where nobody listens, of another kind than its address says, unknown by name, and in the way.
+PROXY = """
+error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:15000/app/a:1": creating push check transport for registry.imb.test:15000 failed: Get "https://registry.imb.test:15000/v2/": proxyconnect tcp: dial tcp 127.0.0.1:9: connect: connection refused
+error building image: unable to complete operation after 1 attempts, last error: Get "https://registry.imb.test:15000/v2/": proxyconnect tcp: dial tcp 127.0.0.1:9: connect: connection refused
+error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:15000/app/a:1": creating push check transport for registry.imb.test:15000 failed: Get "https://registry.imb.test:15000/v2/": proxyconnect tcp: tls: first record does not look like a TLS handshake
+error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:15000/team/a:1": creating push check transport for registry.imb.test:15000 failed: Get "https://registry.imb.test:15000/v2/": proxyconnect tcp: dial tcp: lookup proxy.example.com on 10.244.0.1:53: no such host
+error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:15000/app/a:1": creating push check transport for registry.imb.test:15000 failed: Get "https://registry.imb.test:15000/v2/": Proxy Authentication Required
+error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:15000/app/a:1": creating push check transport for registry.imb.test:15000 failed: Get "https://registry.imb.test:15000/v2/": Forbidden
+error building image: unable to complete operation after 1 attempts, last error: Get "https://registry.imb.test:15000/v2/": Forbidden
+error building image: unable to complete operation after 1 attempts, last error: Get "https://registry.imb.test:15000/v2/": Bad Gateway
+error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:15000/app/a:1": creating push check transport for registry.imb.test:15000 failed: Get "https://registry.imb.test:15000/v2/": Service Unavailable
+error building image: unable to complete operation after 1 attempts, last error: Get "https://registry.imb.test:15000/v2/": Gateway Timeout
+"""  # noqa: E501
+
 # A login, or a right, that the registry wants; the last two are Docker Hub's.
 REFUSED = """
 error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:15009/lines/l-401-at-push-check:1": POST https://registry.imb.test:15009/v2/lines/l-401-at-push-check/blobs/uploads/: UNAUTHORIZED: authentication required
@@ -145,12 +160,11 @@ error building image: unable to complete operation after 1 attempts, last error:
 error building image: image not found on any configured mapped registries for busybox:1
 """  # noqa: E501
 
-# A proxy, an upload, a quota, or what a registry sent: nothing that somebody has named wrongly is behind these.
+# An upload, a quota, or what a registry sent: nothing that somebody has named wrongly is behind these.
 OTHER = """
 error building image: GET https://registry.imb.test:15009/v2/busybox/blobs/sha256:14c53b: Content-Length header 100000 does not match expected size 419
 error pushing image: failed to push to destination harbor.example.com/app/a:1: PUT https://harbor.example.com/v2/app/a/manifests/1: DENIED: adding 3 MiB of storage resource, which when updated to current usage of 9 MiB will exceed the configured upper limit of 10 MiB.
 error pushing image: failed to push to destination r.example.com/app/a:1: PUT https://r.example.com/v2/app/a/manifests/1: DENIED: the tag is immutable
-error checking push permissions -- make sure you entered the correct tag name, and that you are authenticated correctly, and try again: checking push permission for "registry.imb.test:15000/team/a:1": creating push check transport for registry.imb.test:15000 failed: Get "https://registry.imb.test:15000/v2/": proxyconnect tcp: dial tcp: lookup proxy.example.com on 10.244.0.1:53: no such host
 error pushing image: failed to push to destination r.example.com/app/a:1: PATCH https://r.example.com/v2/app/a/blobs/uploads/1: BLOB_UPLOAD_UNKNOWN: blob upload unknown to registry
 error pushing image: failed to push to destination r.example.com/app/a:1: PUT https://r.example.com/v2/app/a/manifests/1: unexpected status code 404 Not Found
 error building image: GET https://r.example.com/v2/busybox/blobs/sha256:14c53b: unexpected status code 404 Not Found
@@ -180,7 +194,6 @@ OTHER_REASONS = (
     Reason.IMAGE_UNUSABLE,
     Reason.REGISTRY_FULL,
     Reason.TAG_IMMUTABLE,
-    Reason.BUILD_FAILED,
     Reason.REGISTRY_UNAVAILABLE,
     Reason.PUSH_REJECTED,
     Reason.IMAGE_UNUSABLE,
@@ -199,6 +212,7 @@ def lines(block: str) -> list[str]:
 
 
 CAUSES = (
+    behind_proxy,
     rate_limited,
     unavailable,
     refused,
@@ -223,6 +237,15 @@ def test_a_registry_that_allows_no_more_requests(line: str) -> None:
 @pytest.mark.parametrize("line", [*lines(UNAVAILABLE), *lines(BROKEN)])
 def test_a_registry_that_fails_or_does_not_answer(line: str) -> None:
     assert found(line) == {"unavailable"}
+
+
+@pytest.mark.parametrize("line", lines(PROXY))
+def test_a_proxy_that_is_not_there_or_in_the_way(line: str) -> None:
+    # Mostly in the words of any fault of the network.
+    assert found(line) - {"unavailable"} == {"behind_proxy"}
+    _, explanation = explain(Evidence(pod(build=terminated(1)), line))
+    assert explanation.message.startswith("The proxy on the way to the registry cannot be reached")
+    assert "build.proxy" in explanation.hint
 
 
 @pytest.mark.parametrize("line", lines(REFUSED))
@@ -275,7 +298,7 @@ def reason_of(log: str, exit_code: int = 1) -> Reason:
     ("line", "reason"),
     [
         *((line, Reason.RATE_LIMITED) for line in lines(RATE_LIMITED)),
-        *((line, Reason.REGISTRY_UNAVAILABLE) for line in lines(UNAVAILABLE)),
+        *((line, Reason.REGISTRY_UNAVAILABLE) for line in [*lines(UNAVAILABLE), *lines(PROXY)]),
         *((line, Reason.REGISTRY_AUTH_FAILED) for line in lines(REFUSED)),
         *((line, Reason.CERTIFICATE_UNKNOWN) for line in [*lines(UNTRUSTED), *lines(WITHOUT_TLS)]),
         *((line, Reason.REGISTRY_NOT_FOUND) for line in lines(NO_REGISTRY)),

@@ -104,10 +104,22 @@ class Cause:
 
 @dataclass(frozen=True)
 class Told:
-    """A row for what is told before a Pod has ended: another part of the operator finds it."""
+    """A row for what is told before a Pod has ended: another part of the operator finds it.
+
+    Attributes:
+        reason: of the failure, or of the condition while it is waited for.
+        doc: its words.
+        by_spec: whether the spec is what has to change, which alone builds again.
+    """
 
     reason: Reason
     doc: Doc
+    by_spec: bool = False
+
+    def explain(self, cluster: str = "", **words: object) -> Explanation:
+        """What is told of it: the names filled in and, after a colon, what the cluster said."""
+        what = self.doc.says.format_map(words)
+        return Explanation(f"{what}: {cluster}" if cluster else f"{what}.", self.doc.hint.format_map(words))
 
 
 def said(

@@ -102,7 +102,7 @@ _NEVER_HERE: Final = (
 _REJECTED: Final = "Pod was rejected: "
 # containerd finds no process where one was (internal/cri/server/restart.go), or the kubelet no container.
 _UNKNOWN_ENDS: Final = ("Unknown", "ContainerStatusUnknown")
-_BUILD_AGAIN: Final = "Set the annotation imagebuild.dev/requestedAt to build again."
+_BUILD_AGAIN: Final = "Set the annotation imagebuild.dev/requestedAt to build again, if no attempt follows by itself."
 _RAN_SHORT: Final = "The node ran short and evicted the Pod"
 _LOST: Final = "The node restarted or lost the container, and how it ended is not known"
 
@@ -197,4 +197,14 @@ PODS: Final[tuple[Cause, ...]] = (
         lambda _: Explanation(f"{_LOST}.", _BUILD_AGAIN),
         _pod("container-lost", f"a container's reasons {', '.join(_UNKNOWN_ENDS)}", _LOST, _BUILD_AGAIN),
     ),
+)
+
+# After the rows of all containers, which know more.
+WITHOUT_RESULT: Final = _of_pod(
+    "pod-without-result",
+    Reason.BUILD_FAILED,
+    lambda evidence: evidence.exit_code is None,
+    "the phase Failed, and no container that ended",
+    "The Pod failed without a result of its containers",
+    "Look at the Events of the Pod and the log of its node's kubelet.",
 )

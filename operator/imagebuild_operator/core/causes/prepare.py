@@ -15,9 +15,13 @@ def _explain(evidence: Evidence) -> Explanation:
     if failure is not None:
         return Explanation(failure.message, failure.hint)
     said = evidence.said
-    return Explanation(
-        f"Fetching the source failed with exit code {evidence.exit_code}" + (f": {said}" if said else ".")
-    )
+    message = f"Fetching the source failed with exit code {evidence.exit_code}" + (f": {said}" if said else ".")
+    return Explanation(message, _NO_REPORT)
+
+
+_NO_REPORT: Final = (
+    "Mend what the log of the container prepare tells of, then set the annotation imagebuild.dev/requestedAt."
+)
 
 
 def _reported(reason: Reason) -> Callable[[Evidence], bool]:
@@ -134,7 +138,7 @@ PREPARE: Final[tuple[Cause, ...]] = (
             Found.EXIT,
             "an exit code of the init container other than 0, without a report",
             "Fetching the source failed with exit code {code}",
-            "Read the log of the container prepare, then set the annotation imagebuild.dev/requestedAt.",
+            _NO_REPORT,
         ),
     ),
 )

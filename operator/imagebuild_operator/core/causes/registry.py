@@ -34,8 +34,19 @@ def _plain(what: str, hint: str) -> _Advice:
     return lambda line, pod: (f"{what}: {line}", hint)
 
 
-_LIMITED: Final = ("The registry allows no further requests for now", "Log in, or pull through a mirror.")
-_FAILED: Final = ("The registry failed or cannot be reached", "Check the registry's health and its address.")
+_LIMITED: Final = (
+    "The registry allows no further requests for now",
+    "Name a Secret with a login in spec.registries.secretRefs, or a mirror in spec.registries.mirrors.",
+)
+_FAILED: Final = (
+    "The registry failed or cannot be reached",
+    "Check the registry's health and its address, then set the annotation imagebuild.dev/requestedAt.",
+)
+_NO_WAY: Final = (
+    "The proxy on the way to the registry cannot be reached, or lets nobody through",
+    "Ask the platform team to correct the chart's build.proxy (httpsProxy, or noProxy for a host that needs none); "
+    "then set the annotation imagebuild.dev/requestedAt.",
+)
 
 ANSWERS: Final[tuple[Cause, ...]] = (
     _met(
@@ -45,6 +56,14 @@ ANSWERS: Final[tuple[Cause, ...]] = (
         *_LIMITED,
         registry_errors.rate_limited,
         advice=_plain(*_LIMITED),
+    ),
+    _met(
+        "registry-proxy",
+        Reason.REGISTRY_UNAVAILABLE,
+        "proxyconnect, or the bare words of a proxy's status such as Bad Gateway",
+        *_NO_WAY,
+        registry_errors.behind_proxy,
+        advice=_plain(*_NO_WAY),
     ),
     # Before those that are looked for in the whole answer: a try by plain http, which failed as well, may follow.
     _met(
@@ -61,7 +80,8 @@ ANSWERS: Final[tuple[Cause, ...]] = (
         Reason.CERTIFICATE_UNKNOWN,
         "an answer in plain http",
         "{host} does not speak TLS",
-        "Give the registry a certificate; for tests, list it in spec.registries.insecure.",
+        "Give the registry a certificate, then set the annotation imagebuild.dev/requestedAt; for tests, list it in "
+        "spec.registries.insecure.",
         registry_errors.without_tls,
         advice=registry_advice.without_tls,
     ),
@@ -70,7 +90,8 @@ ANSWERS: Final[tuple[Cause, ...]] = (
         Reason.REGISTRY_NOT_FOUND,
         "no such host; or the answer 404 at /v2/ or to an upload",
         "There is no host {host}, it is no registry, or it has no such repository",
-        "Correct the host in spec.output.images or the Dockerfile, or create the repository.",
+        "Correct the host in spec.output.images or the Dockerfile; or create the repository, then set the annotation "
+        "imagebuild.dev/requestedAt.",
         registry_errors.no_such_host,
         registry_errors.no_registry,
         registry_errors.no_repository,
@@ -81,7 +102,8 @@ ANSWERS: Final[tuple[Cause, ...]] = (
         Reason.IMAGE_NOT_FOUND,
         "the answer 404, MANIFEST_UNKNOWN or NAME_UNKNOWN to a manifest that is pulled",
         "There is no image {image}",
-        "Correct the image in the Dockerfile, or push it there.",
+        "Correct the image in the Dockerfile, or what its ARG gets from spec.buildArgs; or push it, then set the "
+        "annotation imagebuild.dev/requestedAt.",
         registry_errors.no_image,
         advice=registry_advice.missing_image,
     ),
@@ -117,21 +139,24 @@ PUSHES: Final[tuple[Cause, ...]] = (
         Reason.REGISTRY_FULL,
         rf"{_ANSWER}.*(?:upper limit|quota|insufficient storage)",
         "{host} has no room left for the image:",
-        "Delete images of the project there, or have its quota raised.",
+        "Delete images of the project there, or have its quota raised; then set the annotation "
+        "imagebuild.dev/requestedAt.",
     ),
     said(
         "push-too-large",
         Reason.PUSH_REJECTED,
         rf"{_ANSWER}unexpected status code 413\b",
         "{host}, or a proxy in front of it, does not take a layer of this size:",
-        "Raise the proxy's limit (nginx: client_max_body_size), or put less into one RUN or COPY.",
+        "Put less into one RUN or COPY; or have the proxy's limit raised (nginx: client_max_body_size), then set the "
+        "annotation imagebuild.dev/requestedAt.",
     ),
     said(
         "upload-lost",
         Reason.REGISTRY_UNAVAILABLE,
         rf"{_ANSWER}BLOB_UPLOAD_(?:UNKNOWN|INVALID)\b",
         "{host} has lost an upload that it had begun:",
-        "Let all replicas of the registry share one storage, or let its balancer keep a client at one of them.",
+        "Let all replicas of the registry share one storage, or its balancer keep a client at one of them; then set "
+        "the annotation imagebuild.dev/requestedAt.",
     ),
     said(
         "push-name-invalid",
@@ -162,7 +187,8 @@ IMAGES: Final[tuple[Cause, ...]] = (
         Reason.IMAGE_UNUSABLE,
         rf'{_PULLING}unsupported MediaType: "(?P<type>[^"]*)"',
         "An image that the Dockerfile names has a format that the executor does not know: {type}",
-        "Push that image anew with a current tool, or name another one in FROM.",
+        "Push that image anew with a current tool, then set the annotation imagebuild.dev/requestedAt; or name another "
+        "one in FROM.",
     ),
     said(
         "image-damaged",
@@ -170,7 +196,8 @@ IMAGES: Final[tuple[Cause, ...]] = (
         rf"{_PULLING}.*(?:error verifying \S+ checksum|does not match expected size|"
         r"/blobs/\S+: (?:BLOB_UNKNOWN|unexpected status code 404)\b)",
         "What the registry sent of an image is not what its manifest says:",
-        "Push that image anew; if it is whole, look at the proxy or mirror between (spec.registries.mirrors).",
+        "Push that image anew, or mend the proxy or mirror between (spec.registries.mirrors) if it is whole; then set "
+        "the annotation imagebuild.dev/requestedAt.",
     ),
     said(
         "image-is-no-manifest",

@@ -10,13 +10,16 @@ from typing import Final
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.core.causes.cause import Doc, Found, Told
 
+_GOES_ON: Final = "the Pod then goes on by itself."
+_AGAIN: Final = "then set the annotation imagebuild.dev/requestedAt."
 
-def _refused(name: str, sign: str, says: str, hint: str) -> Told:
-    return Told(Reason.POD_FORBIDDEN, Doc(name, Found.API, sign, says, hint))
+
+def _refused(name: str, sign: str, says: str, hint: str, *, by_spec: bool = False) -> Told:
+    return Told(Reason.POD_FORBIDDEN, Doc(name, Found.API, sign, says, hint), by_spec)
 
 
-def _waits(name: str, sign: str, says: str, hint: str) -> Told:
-    return Told(Reason.START_TIMEOUT, Doc(name, Found.START, sign, says, hint))
+def _waits(name: str, sign: str, says: str, hint: str, *, by_spec: bool = False) -> Told:
+    return Told(Reason.START_TIMEOUT, Doc(name, Found.START, sign, says, hint), by_spec)
 
 
 # Of Kubernetes' admission plugins resourcequota, limitranger, podsecurity, serviceaccount and of webhooks and policies.
@@ -32,6 +35,7 @@ REFUSALS: Final[tuple[Told, ...]] = (
         r"failed quota: (?P<quota>[^:\s]+): must specify (?P<what>[a-z.,-]+)",
         "ResourceQuota {quota} wants every Pod to name {what}",
         "Set {what} in spec.resources and spec.sourceResources.",
+        by_spec=True,
     ),
     _refused(
         "limit-range",
@@ -67,6 +71,7 @@ OBSTACLES: Final[tuple[Told, ...]] = (
         "The image of container {container} cannot be pulled",
         "Correct spec.executor.image, or name a Secret for it in spec.podTemplate.imagePullSecrets; the container "
         "prepare has the operator's own image.",
+        by_spec=True,
     ),
     _waits(
         "claim-missing",
@@ -78,52 +83,85 @@ OBSTACLES: Final[tuple[Told, ...]] = (
         "no-node-fits",
         r"No node can take the Pod",
         "No node can take the Pod: the scheduler's words",
-        "Lower spec.resources.requests, add a node, or correct nodeSelector, tolerations and affinity in "
-        "spec.podTemplate.",
+        "Lower spec.resources.requests, add a node, or correct nodeSelector or tolerations in spec.podTemplate.",
     ),
     _waits(
         "object-missing",
         r'(?P<kind>secret|configmap) "(?P<name>[^"]+)" not found',
         "There is no {kind} {name}",
-        "Create the {kind} {name} in the namespace of the build; the Pod then goes on by itself.",
+        "Create the {kind} {name} in the namespace of the build.",
     ),
     _waits(
         "key-missing",
         r"(?:references non-existent (?:secret|config) key: |couldn't find key |has no key )(?P<key>[\w.-]*\w)",
         "The Secret or ConfigMap has no key {key}",
-        "Add the key {key} to it, or correct the key in the spec; the Pod then goes on by itself.",
+        "Add the key {key} to it, or correct the key in the spec.",
+    ),
+)
+
+POD_INVALID: Final = Told(
+    Reason.POD_REJECTED,
+    Doc(
+        "pod-invalid",
+        Found.API,
+        "an answer 400, 413 or 422 to the Pod",
+        "The API server's own words on the field",
+        "Correct the field the message names, mostly below spec.podTemplate or spec.resources.",
+    ),
+)
+NAME_TAKEN: Final = Told(
+    Reason.NAME_CONFLICT,
+    Doc(
+        "pod-name-taken",
+        Found.API,
+        "an answer 409, for a Pod that is not this build's",
+        "Pod {pod} exists already and does not belong to run {run} of this ImageBuild",
+        "Delete that Pod, then set the annotation imagebuild.dev/requestedAt.",
+    ),
+)
+SPEC_INVALID: Final = Told(
+    Reason.INVALID_SPEC,
+    Doc(
+        "spec-invalid",
+        Found.SPEC,
+        "a stored spec that does not fit the schema, or asks for what cannot be",
+        "What is wrong with the field",
+        "Correct the field the message names.",
+    ),
+)
+MEMORY_NOT_ALLOWED: Final = Told(
+    Reason.MEMORY_NOT_ALLOWED,
+    Doc(
+        "memory-not-allowed",
+        Found.API,
+        "exceeded quota, or a LimitRange's bound, for the memory of an attempt that has more than the one before",
+        "The build ran out of memory, and the namespace takes no Pod with {memory}",
+        "Set spec.retry.memoryLimit to what the ResourceQuota or LimitRange allows; or have that raised, then set the "
+        "annotation imagebuild.dev/requestedAt.",
+    ),
+)
+NO_OUTPUT: Final = Told(
+    Reason.NO_OUTPUT,
+    Doc(
+        "no-output",
+        Found.CLOCK,
+        "no line in the log for spec.noOutputTimeout",
+        "The build logged nothing for spec.noOutputTimeout",
+        "Mend the step that the last line of the log names, or raise spec.noOutputTimeout.",
     ),
 )
 
 OTHERS: Final[tuple[Told, ...]] = (
-    Told(
-        Reason.POD_REJECTED,
-        Doc(
-            "pod-invalid",
-            Found.API,
-            "an answer 400, 413 or 422 to the Pod",
-            "The API server's own words on the field",
-            "Correct the field the message names, mostly below spec.podTemplate or spec.resources.",
-        ),
-    ),
-    Told(
-        Reason.NAME_CONFLICT,
-        Doc(
-            "pod-name-taken",
-            Found.API,
-            "an answer 409, for a Pod that is not this build's",
-            "A Pod that is not this build's has its name {pod}",
-            "Remove that Pod, then set the annotation imagebuild.dev/requestedAt.",
-        ),
-    ),
+    POD_INVALID,
+    NAME_TAKEN,
     Told(
         Reason.EXECUTOR_UNSUPPORTED,
         Doc(
             "field-unsupported",
             Found.SPEC,
             "a field that needs a flag which this executor does not have",
-            "{field} needs the flag {flag}, which the executor does not have",
-            "Name another executor in spec.executor, or take the field out.",
+            "{field} needs the flag {flag}, which the executor {executor} does not have",
+            "Name another executor in spec.executor.image, with its variant, or take {field} out.",
         ),
     ),
     Told(
@@ -136,45 +174,31 @@ OTHERS: Final[tuple[Told, ...]] = (
             "Take it out, or ask the platform team to add it to executor.allowedArguments.",
         ),
     ),
-    Told(
-        Reason.INVALID_SPEC,
-        Doc(
-            "spec-invalid",
-            Found.SPEC,
-            "a stored spec that does not fit the schema, or asks for what cannot be",
-            "What is wrong with the field",
-            "Correct the field the message names.",
-        ),
-    ),
-    Told(
-        Reason.MEMORY_NOT_ALLOWED,
-        Doc(
-            "memory-not-allowed",
-            Found.API,
-            "exceeded quota, or a LimitRange's bound, for the memory of an attempt that has more than the one before",
-            "The build ran out of memory, and the namespace takes no Pod with {memory}",
-            "Have the ResourceQuota or LimitRange that the message names raised, then set the annotation "
-            "imagebuild.dev/requestedAt; or set spec.retry.memoryLimit to what it allows.",
-        ),
-    ),
-    Told(
-        Reason.NO_OUTPUT,
-        Doc(
-            "no-output",
-            Found.CLOCK,
-            "no line in the log for spec.noOutputTimeout",
-            "The build logged nothing for spec.noOutputTimeout",
-            "Mend the step that the last line of the log names, or raise spec.noOutputTimeout.",
-        ),
-    ),
+    SPEC_INVALID,
+    MEMORY_NOT_ALLOWED,
+    NO_OUTPUT,
 )
 
 TOLD: Final[tuple[Told, ...]] = (*REFUSALS, *OBSTACLES, *OTHERS)
 
 
 def advice(rows: Iterable[Told], words: str) -> str:
-    """The hint of the first row whose sign is in the cluster's words; empty for words that no row knows."""
+    """What to do by the first row whose sign is in the cluster's words; empty for words that no row knows."""
+    row, hint = _known(rows, words)
+    waits = row is not None and row.doc.found is Found.START and not row.by_spec
+    return f"{hint.rstrip('.')}; {_GOES_ON}" if waits else hint
+
+
+def last_advice(rows: Iterable[Told], words: str) -> str:
+    """The same once nobody waits any more: what is mended outside of the spec has to be asked for."""
+    row, hint = _known(rows, words)
+    if row is None:
+        return f"Create or correct what the message names, {_AGAIN}"
+    return hint if row.by_spec else f"{hint.rstrip('.')}; {_AGAIN}"
+
+
+def _known(rows: Iterable[Told], words: str) -> tuple[Told | None, str]:
     for row in rows:
         if found := re.search(row.doc.sign, words):
-            return row.doc.hint.format_map(found.groupdict())
-    return ""
+            return row, row.doc.hint.format_map(found.groupdict())
+    return None, ""
