@@ -15,7 +15,8 @@ _BLOCK: Final = re.compile(
     r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----|-----BEGIN CERTIFICATE-----"
 )
 _HINT: Final = (
-    "spec.registries.caBundle must name a key with PEM certificates: -----BEGIN CERTIFICATE----- and what follows."
+    "Put PEM certificates into the key that spec.registries.caBundle names, then set the annotation "
+    "imagebuild.dev/requestedAt."
 )
 
 

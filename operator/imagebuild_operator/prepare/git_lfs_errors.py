@@ -34,7 +34,7 @@ def _login_refused(remote: Remote, line: str) -> Words:
     whose = f"the login in Secret {remote.login.secret}" if remote.login else "access without a login"
     return (
         f"The Git LFS server of {remote.url} refuses {whose}: {line}",
-        f"It must be allowed to read the files of Git LFS, too; it is sent to {remote.host} only.",
+        f"Let it read the files of Git LFS, too; it is sent to {remote.host} only.",
     )
 
 

@@ -12,8 +12,8 @@ PORT: Final = 22
 def _host_key_changed(remote: Remote, line: str) -> Words:
     return (
         f"{remote.host} shows another host key than {_known_hosts(remote)} lists: {line}",
-        "Either the host has a new key, or somebody stands between. Compare it with the keys that the host's operators "
-        "publish before you replace the line.",
+        "Compare it with the keys that the host's operators publish, then replace the line: either the host has a new "
+        "key, or somebody stands between.",
     )
 
 
@@ -22,7 +22,7 @@ def _host_key_unknown(remote: Remote, line: str) -> Words:
     port = f"-p {server.port} " if server.port != PORT else ""
     return (
         f"The host key of {remote.host} is not in {_known_hosts(remote)}: {line}",
-        f"ssh-keyscan {port}{server.host} prints the line to add there. Compare it with the keys that the host's "
+        f"Add the line there that ssh-keyscan {port}{server.host} prints. Compare it with the keys that the host's "
         "operators publish: whoever stands between answers, too.",
     )
 

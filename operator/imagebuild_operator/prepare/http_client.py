@@ -113,7 +113,7 @@ class HttpClient:
             return PrepareError(Reason.SOURCE_NOT_FOUND, f"There is no file at {address}: {_told(answer)}.", hint)
         if status in (408, 429) or status >= 500:
             message = f"{address} cannot be had now: {_told(answer)}."
-            return PrepareError(Reason.SOURCE_UNREACHABLE, message, "The server may need time, or help.")
+            return PrepareError(Reason.SOURCE_UNREACHABLE, message, "Give the server time, or have it mended.")
         return PrepareError(Reason.SOURCE_FAILED, f"{address} cannot be had: {_told(answer)}.", f"Check {_FIELD}.")
 
     def _not_allowed(self, answer: requests.Response) -> PrepareError:

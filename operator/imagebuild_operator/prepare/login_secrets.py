@@ -154,4 +154,4 @@ def _broken(secret: RegistrySecret, what: str) -> PrepareError:
 
 
 def _hint(secret: RegistrySecret) -> str:
-    return f"It must be of type {FORMS[secret.type].secret_type} ({secret.type}), {_MADE_BY[secret.type]}."
+    return f"Make it one of type {FORMS[secret.type].secret_type} ({secret.type}), {_MADE_BY[secret.type]}."

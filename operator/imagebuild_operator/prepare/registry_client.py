@@ -61,7 +61,7 @@ class RegistryClient:
         self._host = reference.api_host
         self._insecure = insecure
         self._redirects = Redirects(
-            reference.name, plain=insecure, plain_hint="Plain http is for registries in spec.registries.insecure."
+            reference.name, plain=insecure, plain_hint="List it in spec.registries.insecure if it may speak plain http."
         )
         self._bundle = str(trusted or SYSTEM_BUNDLE)
         self._session = Session()

@@ -39,7 +39,8 @@ def refusal(
             hint += " Some registries say the same of what a login is needed for: then name a Secret in its secretRef."
         return PrepareError(Reason.SOURCE_NOT_FOUND, f"{name} has no {what}: {host} answers {told}.", hint)
     if status in (408, 429) or status >= 500:
-        hint = "It limits how much may be pulled without a login." if status == 429 and not login.found else ""
+        limited = f"Name a Secret in {FIELD}.secretRef: without a login it limits how much may be pulled."
+        hint = limited if status == 429 and not login.found else ""
         return PrepareError(Reason.SOURCE_UNREACHABLE, f"{host} answers {told} when asked for {what} of {name}.", hint)
     return PrepareError(Reason.SOURCE_FAILED, f"{host} answers {told} when asked for {what} of {name}.")
 

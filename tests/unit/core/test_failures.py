@@ -278,13 +278,22 @@ def test_a_killed_init_container_asks_for_its_own_memory() -> None:
     assert "spec.sourceResources.limits.memory" in explanation.hint
 
 
-def test_what_the_init_container_says_is_taken_over_word_for_word() -> None:
-    said = json.dumps({"reason": "RevisionNotFound", "message": "There is no branch x.", "hint": "Push it."})
+@pytest.mark.parametrize(
+    ("hint", "told"),
+    [
+        ("Correct spec.source.git.revision.", "Correct spec.source.git.revision."),
+        ("Push it.", "Push it. Then set the annotation imagebuild.dev/requestedAt."),
+        ("", "Mend what the message names. Then set the annotation imagebuild.dev/requestedAt."),
+    ],
+)
+def test_what_the_init_container_says_is_taken_over_word_for_word(hint: str, told: str) -> None:
+    """After it comes what starts the build again, unless a field of the spec is what has to change."""
+    said = json.dumps({"reason": "RevisionNotFound", "message": "There is no branch x.", "hint": hint})
     found, explanation = explain(Evidence(pod(prepare=terminated(1, message=said))))
     assert (found, explanation.message, explanation.hint) == (
         Reason.REVISION_NOT_FOUND,
         "There is no branch x.",
-        "Push it.",
+        told,
     )
 
 

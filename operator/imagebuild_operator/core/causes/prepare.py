@@ -13,7 +13,7 @@ from imagebuild_operator.core.causes.cause import Cause, Doc, Evidence, Explanat
 def _explain(evidence: Evidence) -> Explanation:
     failure = evidence.prepare_failure
     if failure is not None:
-        return Explanation(failure.message, failure.hint)
+        return Explanation(failure.message, _what_to_do(failure.hint))
     said = evidence.said
     message = f"Fetching the source failed with exit code {evidence.exit_code}" + (f": {said}" if said else ".")
     return Explanation(message, _NO_REPORT)
@@ -22,6 +22,13 @@ def _explain(evidence: Evidence) -> Explanation:
 _NO_REPORT: Final = (
     "Mend what the log of the container prepare tells of, then set the annotation imagebuild.dev/requestedAt."
 )
+
+
+def _what_to_do(hint: str) -> str:
+    """A hint about the spec names a field of it; what is mended elsewhere has to be asked for as well."""
+    if "spec." in hint:
+        return hint
+    return f"{hint or 'Mend what the message names.'} Then set the annotation imagebuild.dev/requestedAt."
 
 
 def _reported(reason: Reason) -> Callable[[Evidence], bool]:
