@@ -100,8 +100,9 @@ from the table in `operator/imagebuild_operator/core/failures.py` and `operator/
 but for `pod-without-result`, which no kubelet of today leaves behind: there the test writes the Pod's status.
 
 Words in capitals stand for names. A message may go on with the cluster's, the registry's or the executor's own words.
-What a failure calls for ("class") is told in [retries](../how-to/retries.md); the reasons are explained in
-[Reasons](reasons.md).
+A changed spec builds again by itself. What is mended elsewhere, a Secret or a branch that the spec names, is asked for
+by the annotation `imagebuild.dev/requestedAt`. What a failure calls for ("class") is told in
+[retries](../how-to/retries.md); the reasons are explained in [Reasons](reasons.md).
 """
 
 

@@ -137,9 +137,11 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
         "`spec.retry.memoryLimit` to what it allows.",
     ),
     Reason.REGISTRY_UNAVAILABLE: ReasonDoc(
-        "A registry answered with an error of its own (5xx) or not at all.",
+        "A registry, or the proxy on the way to it, answered with an error of its own (5xx) or not at all; the message "
+        "says which.",
         "platform team",
-        "Tried again by itself, `spec.retry.limit` times; then mend the registry and set `imagebuild.dev/requestedAt`.",
+        "Tried again by itself, `spec.retry.limit` times; then mend the registry, or the chart's `build.proxy`, and "
+        "set `imagebuild.dev/requestedAt`.",
     ),
     Reason.RATE_LIMITED: ReasonDoc(
         "A registry refused further requests for now (429).",
@@ -188,7 +190,7 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
     Reason.NAME_CONFLICT: ReasonDoc(
         "A Pod that is not ours has the name the build's Pod needs.",
         "user",
-        "Delete or rename that Pod, then set `imagebuild.dev/requestedAt`.",
+        "Delete that Pod, then set `imagebuild.dev/requestedAt`.",
     ),
     Reason.INVALID_SPEC: ReasonDoc(
         "The stored spec does not fit this version of the operator, as after an upgrade of the schema, or asks for "
@@ -289,7 +291,8 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
         "An image that the Dockerfile names is not in its registry, or in none of the mirrors where these alone are "
         "asked.",
         "user",
-        "Correct the image in the Dockerfile; or push it, then set `imagebuild.dev/requestedAt`.",
+        "Correct the image in the Dockerfile, or what its `ARG` gets from `spec.buildArgs`; or push it, then set "
+        "`imagebuild.dev/requestedAt`.",
     ),
     Reason.SECRET_INVALID: ReasonDoc(
         "A Secret that the spec names has not the keys of its type, or what they hold cannot be used.",

@@ -39,7 +39,7 @@ BUILDS: Final = Definition(
 UNKNOWN_FAILURES: Final = Definition(
     "imagebuild_unknown_failures_total",
     "counter",
-    "Runs that failed in a way that no row of the table of causes knows (BuildFailed): their logs are worth a report.",
+    "Runs that failed as BuildFailed, which the table of causes cannot explain: their logs are worth a report.",
 )
 BUILD_DURATION: Final = Definition(
     "imagebuild_build_duration_seconds",

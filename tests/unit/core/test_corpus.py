@@ -1,6 +1,7 @@
 """What real executors said of builds that failed: each recorded log is told by the row that its build was made for."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ CASES = {case.name: case for case in cases()}
 LOGS = list(recorded())
 UNKNOWN = "unknown"
 MOST_UNKNOWN = 0.05
+README = Path(__file__).parents[3] / "README.md"
 
 
 def evidence(log: Recorded) -> Evidence:
@@ -46,6 +48,12 @@ def test_a_recorded_log_fits_into_the_status(log: Recorded) -> None:
 def assert_told(case: Broken, message: str, hint: str) -> None:
     assert re.search(case.message, message), message
     assert re.search(case.hint, hint), hint
+
+
+def test_the_failure_that_the_readme_shows_is_a_recorded_one() -> None:
+    [log] = [log for log in LOGS if str(log) == "chainguard-source-file-missing"]
+    told = find(evidence(log)).explain(evidence(log))
+    assert f"\n{told.message}\n{told.hint}\n```\n" in README.read_text()
 
 
 def test_few_of_the_recorded_logs_end_as_unknown() -> None:
