@@ -9,6 +9,7 @@ from imagebuild_operator.core import transitions
 from imagebuild_operator.core.causes.told import OBSTACLES, REFUSALS, advice, last_advice
 from imagebuild_operator.core.conditions import SHORT_BYTES, InProgress
 from imagebuild_operator.core.decisions import Decision, FetchWarnings, Wait
+from imagebuild_operator.core.masking import masked
 from imagebuild_operator.core.mounts import with_object
 from imagebuild_operator.core.observe import Observation, Refusal
 from imagebuild_operator.core.outcome import MESSAGE_BYTES, advised, failure
@@ -131,8 +132,12 @@ def _told(seen: Observation, run: Run, kind: str, detail: str, after: float, now
 
 
 def _waits(reason: Reason, message: str, hint: str) -> InProgress:
-    """What the Pod waits for and what to do about it, for which the cluster's words give way; in `Ready`, too."""
-    return InProgress(reason, advised(message, hint, MESSAGE_BYTES), advised(message, hint, SHORT_BYTES))
+    """What the Pod waits for and what to do about it, without credentials; in `Ready`, too.
+
+    The cluster's words give way to the hint.
+    """
+    said, what = masked(message[: 4 * MESSAGE_BYTES]), masked(hint)
+    return InProgress(reason, advised(said, what, MESSAGE_BYTES), advised(said, what, SHORT_BYTES))
 
 
 def _given_up(detail: str, hint: str) -> Failure:

@@ -338,6 +338,16 @@ def test_a_forbidden_pod_is_told_tried_again_and_given_up() -> None:
     assert "exceeded quota" in world.status["failure"]["message"]
 
 
+def test_what_keeps_a_pod_from_being_made_is_told_without_credentials() -> None:
+    world = World()
+    world.refuse = (403, 'admission webhook "p" denied the request: --build-arg=x --password=hunter2')
+    world.step()
+    [told] = [each["message"] for each in world.status["conditions"] if each["type"] == "Reconciling"]
+    assert told.startswith("The API server refuses the Pod: admission webhook")
+    assert "--password=*** Have p let build Pods pass" in told
+    assert "hunter2" not in str(world.status)
+
+
 def test_a_pod_deleted_by_somebody_is_lost() -> None:
     world = World()
     world.step()
@@ -461,6 +471,7 @@ def test_an_old_pod_that_does_not_go_is_told_and_not_waited_for_for_ever() -> No
     world.step()
     assert world.reason() == Reason.START_TIMEOUT
     assert old in world.status["failure"]["message"]
+    assert world.status["failure"]["hint"].startswith("Have its finalizer removed, or delete it with --force")
     assert list(world.pods) == [old]
 
 
