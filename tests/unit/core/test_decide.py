@@ -344,7 +344,7 @@ def test_what_keeps_a_pod_from_being_made_is_told_without_credentials() -> None:
     world.step()
     [told] = [each["message"] for each in world.status["conditions"] if each["type"] == "Reconciling"]
     assert told.startswith("The API server refuses the Pod: admission webhook")
-    assert "--password=*** Have p let build Pods pass" in told
+    assert "--password=***. Have p let build Pods pass" in told
     assert "hunter2" not in str(world.status)
 
 
