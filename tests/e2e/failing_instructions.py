@@ -12,6 +12,8 @@ FAKE_ERROR = "error building image: GET https://registry.example.com/v2/a/manife
 FAKE_PARSER = "error building image: parsing dockerfile: dockerfile parse error on line 1: nothing"
 FAKE_STEP = 'time=\\"2026-01-01T00:00:00Z\\" level=info msg=\\"RUN never\\"'
 
+LATER_STEP = FAKE_STEP.replace("RUN never", "RUN echo later")
+
 
 @dataclass(frozen=True)
 class FailingAt:
@@ -153,6 +155,32 @@ PRINTED = (
         3,
         7,
         message="exit status 7",
+    ),
+    FailingAt(
+        "prints-a-later-step",
+        f"FROM $BUSYBOX\n{said(LATER_STEP)}; exit 15\nRUN echo later\n",
+        f"{said(LATER_STEP)}; exit 15",
+        2,
+        15,
+        message="exit status 15",
+    ),
+    FailingAt(
+        "dies-in-a-colour",
+        "FROM $BUSYBOX\nRUN printf '\\033[1;3' && exit 16\n",
+        "RUN printf '\\033[1;3' && exit 16",
+        2,
+        16,
+        message="exit status 16",
+        absent="\x1b",
+    ),
+    FailingAt(
+        "prints-three-megabytes-in-a-line",
+        "FROM $BUSYBOX\nRUN head -c 3000000 /dev/zero | tr '\\0' x && exit 17\n",
+        "",
+        None,
+        17,
+        message="exit status 17",
+        absent="x" * 500,
     ),
     FailingAt(
         "prints-a-usage-text",
