@@ -89,6 +89,11 @@ TOKEN = "Ab0" * 20
         ('Bearer realm="https://auth.example.com/token"', 'Bearer realm="https://auth.example.com/token"'),
         ("if (token === undefined)", "if (token === undefined)"),
         ("https://example.com:8080/a@b", "https://example.com:8080/a@b"),
+        (
+            "r.example.com/shop/token:1.2.345 and https://secret:5000/v2/",
+            "r.example.com/shop/token:1.2.345 and https://secret:5000/v2/",
+        ),
+        ("Secret pull-secret: error pushing image", "Secret pull-secret: error pushing image"),
         ("signature: sha256:0123456789", "signature: sha256:0123456789"),
         ("r.example.com:5000/web@sha256:" + "ab" * 32, "r.example.com:5000/web@sha256:" + "ab" * 32),
         ("https://packages.example.com/@scope/a/-/a-1.0.tgz", "https://packages.example.com/@scope/a/-/a-1.0.tgz"),
