@@ -174,15 +174,6 @@ PRINTED = (
         absent="\x1b",
     ),
     FailingAt(
-        "prints-three-megabytes-in-a-line",
-        "FROM $BUSYBOX\nRUN head -c 3000000 /dev/zero | tr '\\0' x && exit 17\n",
-        "",
-        None,
-        17,
-        message="exit status 17",
-        absent="x" * 500,
-    ),
-    FailingAt(
         "prints-a-usage-text",
         f"FROM $BUSYBOX\n{said('Error: unknown flag: --x', 'Usage:', '  executor [flags]')}; exit 9\n",
         f"{said('Error: unknown flag: --x', 'Usage:', '  executor [flags]')}; exit 9",

@@ -27,8 +27,9 @@ _USAGE_LINE: Final = re.compile(
     r"(?:[ \t].*|(?:Usage|Flags|Global Flags|Available Commands|Additional Commands|Examples|Aliases):"
     r"|Use \"executor .*)?$"
 )
-# The executor's own words come last; what is older than this many characters is not looked through for them.
-_END: Final = 64 * 1024
+# The executor's own words come last, but for what a step has left in its pipe, 64 KiB and what containerd holds of it;
+# what is older than this many characters is not looked through for them.
+_END: Final = 128 * 1024
 _CUT: Final = "…"
 _STEP_ENDED: Final = "failed to execute command: waiting for process to exit: "
 _OF_A_STEP: Final = tuple(

@@ -50,6 +50,7 @@ def test_the_line_that_says_what_went_wrong(log: str, line: str) -> None:
         (f"{STEP_FAILED}signal: killed\n{DENIED}\n", 1, DENIED),
         # A step of before printed it, and the push failed.
         (f'{STEP_FAILED}exit status 1\ntime="x" level=info msg="Pushing image to a"\n{PUSH_DENIED}\n', 1, PUSH_DENIED),
+        (f"{'x' * 3_000_000}{STEP_FAILED}exit status 1\n{'x' * 80 * 1024}", 1, f"{STEP_FAILED}exit status 1"),
         (f"my {STEP_FAILED}exit status 1 or so\n{DENIED}\n", 1, f"{STEP_FAILED}exit status 1 or so"),
     ],
 )
