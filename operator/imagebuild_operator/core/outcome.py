@@ -31,7 +31,8 @@ _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 # Between a message and its hint, unless the message ends like this.
 _STOP: Final = ". "
 _ENDS: Final = (".", "!", "?", "…")
-# Of a message whose hint is long, so much is still told.
+# A message gives way to its hint down to so many bytes; where the hint has to be cut even then, it keeps more.
+_LEAST: Final = 40
 MESSAGE_ROOM: Final = 80
 
 
@@ -77,7 +78,8 @@ def advised(message: str, hint: str | None, limit: int = MESSAGE_BYTES + HINT_BY
     """
     if not hint:
         return clip(message, limit)
-    said = clip(message, max(limit - len(f"{_STOP}{hint}".encode()), MESSAGE_ROOM))
+    room = limit - len(f"{_STOP}{hint}".encode())
+    said = clip(message, room if room >= _LEAST else MESSAGE_ROOM)
     return f"{said}{' ' if said.endswith(_ENDS) else _STOP}{hint}"
 
 

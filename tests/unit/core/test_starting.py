@@ -111,3 +111,12 @@ def test_what_to_do_stands_in_ready_however_long_the_clusters_words_are() -> Non
     world.pass_time(60)
     world.step()
     assert (len(world.writes), messages(world)) == (writes, told)
+
+
+def test_once_it_was_given_up_ready_has_the_whole_of_what_to_do() -> None:
+    world = begun(ready="True", waiting={"reason": "ErrImagePull", "message": "x" * 900})
+    world.pass_time(601)
+    world.step()
+    assert world.reason() == Reason.START_TIMEOUT
+    assert messages(world)["Ready"].startswith("Run 1 failed: The Pod could not start within")
+    assert messages(world)["Ready"].endswith(world.status["failure"]["hint"])
