@@ -36,14 +36,22 @@ def left_without_result(team: Team, name: str) -> None:
     team.kubectl("patch", "pod", pod["metadata"]["name"], "--subresource=status", "--type=merge", "--patch", patch)
 
 
-def killed(team: Team, name: str) -> None:
-    """Kill the init container, as the kernel does where the whole node has no memory left."""
+def fetching_killed(team: Team, name: str) -> None:
+    killed(team, name, "initContainerStatuses")
+
+
+def executor_killed(team: Team, name: str) -> None:
+    killed(team, name, "containerStatuses")
+
+
+def killed(team: Team, name: str, kind: str) -> None:
+    """Kill all of a container from outside; no node says why."""
 
     def running() -> list[str]:
-        statuses = (each for pod in team.pods(name) for each in pod["status"].get("initContainerStatuses", []))
+        statuses = (each for pod in team.pods(name) for each in pod["status"].get(kind, []))
         return [each["containerID"].rpartition("/")[2] for each in statuses if "running" in each["state"]]
 
-    team.until(lambda: bool(running()), f"init container of {name}", SECONDS)
+    team.until(lambda: bool(running()), f"container of {name}", SECONDS)
     [identity] = running()
     assert cgroups.kill_all(cgroups.of_container(identity))
 
@@ -103,7 +111,7 @@ WORDS = (
         "no-result",
         "pod-without-result",
         r"without a result.*nothing more",
-        r"^$",
+        r"^Look at the Events of the Pod",
         unscheduled(),
         left_without_result,
     ),
@@ -115,12 +123,20 @@ WORDS = (
         lambda team: {"source": {"http": {"url": f"https://{team.cluster.insecure_registry.host}/context.tar"}}},
     ),
     Word(
-        "killed",
+        "fetching-killed",
         "prepare-without-report",
         r"^Fetching the source failed with exit code 137",
-        r"^$",
+        r"^Read the log of the container prepare",
         lambda _: {"source": {"http": {"url": f"https://registry.imb.test:15009{SILENT}"}}},
-        killed,
+        fetching_killed,
+    ),
+    Word(
+        "executor-killed",
+        "executor-killed",
+        r"^The executor was killed \(exit code 137\)",
+        r"^Look in the log of the node's kernel",
+        lambda team: {"source": team.inline("RUN sleep 600")},
+        executor_killed,
     ),
     Word(
         "no-executor",

@@ -119,7 +119,7 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
         "Delete images there or have the quota raised, then set `imagebuild.dev/requestedAt`.",
     ),
     Reason.EXECUTOR_FAILED: ReasonDoc(
-        "The executor crashed over an error of its own, or is no kaniko executor.",
+        "The executor crashed over an error of its own, was killed from outside, or is no kaniko executor.",
         "user or platform team",
         "Name another one, or another version, in `spec.executor`.",
     ),

@@ -35,18 +35,11 @@ def _explain_memory(evidence: Evidence) -> Explanation:
     return Explanation(*killed.at_the_limit(evidence.exit_code, evidence.said, evidence.pod.memory_limit))
 
 
-# 128 and SIGKILL; the executor itself ends with it only where a step did, which has a row of its own.
-_KILLED: Final = 137
-_EXECUTOR_KILLED: Final = "The executor was killed (exit code 137), and its node does not say what for."
 _READ_THE_LOG: Final = "Read the end of its log in status.failure.logTail: the operator does not know these words yet."
-_WHO_KILLED: Final = "If the node was short of memory, raise spec.resources; its kernel's log names who was killed."
 
 
 def _explain_build(evidence: Evidence) -> Explanation:
     said = evidence.said
-    if evidence.exit_code == _KILLED:
-        # What its log ends with is about something else.
-        return Explanation(_EXECUTOR_KILLED, _WHO_KILLED)
     message = f"The build failed with exit code {evidence.exit_code}" + (f": {said}" if said else ".")
     return Explanation(message, _READ_THE_LOG)
 

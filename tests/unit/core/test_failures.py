@@ -96,6 +96,7 @@ ROWS: list[tuple[str, Reason, dict[str, Any], str]] = [
     ),
     ("container-lost", Reason.POD_LOST, {"build": terminated(255, reason="Unknown")}, "node restarted"),
     ("memory-limit", Reason.OUT_OF_MEMORY, {"build": terminated(137, reason="OOMKilled")}, "exit code 137"),
+    ("executor-killed", Reason.EXECUTOR_FAILED, {"build": terminated(137)}, "does not say what for"),
     *(
         (name, reason, {"prepare": terminated(1, message=said(reason))}, "words of its own")
         for name, reason in TOLD_BY_PREPARE.items()

@@ -670,7 +670,7 @@ def test_a_shell_killed_without_the_nodes_word_is_a_hint_only() -> None:
 
 def test_an_executor_killed_without_the_nodes_word_is_not_explained_by_what_a_step_said_before() -> None:
     world = World(log="fatal: of a step\nlast line of a step\n").built(exit_code=137, message="", reason="Error")
-    assert (world.status["phase"], world.reason()) == (Phase.FAILED, Reason.BUILD_FAILED)
+    assert (world.status["phase"], world.reason()) == (Phase.FAILED, Reason.EXECUTOR_FAILED)
     failure = world.status["failure"]
     assert failure["message"] == "The executor was killed (exit code 137), and its node does not say what for."
     assert "memory" in failure["hint"]

@@ -323,7 +323,7 @@ def test_the_page_that_a_gateway_answered_with_does_not_hide_what_failed() -> No
     assert reason_of(f"{html}\n{page}\n</html>\n") is Reason.REGISTRY_UNAVAILABLE
 
 
-@pytest.mark.parametrize("exit_code", [2, 7, 137])
+@pytest.mark.parametrize("exit_code", [2, 7, 138])
 def test_the_executors_own_errors_end_with_exit_code_one(exit_code: int) -> None:
     assert reason_of(lines(UNAVAILABLE)[0], exit_code) is Reason.BUILD_FAILED
 

@@ -44,6 +44,13 @@ _NAME_STARTABLE: Final = "Check that spec.executor.image is a kaniko executor, f
 _CRASHED: Final = "Name another version of the executor in spec.executor.image; simplify the instruction it stopped at."
 _NOT_KANIKO: Final = "The executor ended with exit code 0 but left no digest in its termination message."
 _NAME_KANIKO: Final = "Check that spec.executor.image is a kaniko executor."
+# 128 and SIGKILL; a step that ends so has its own row, before this one.
+_KILLED_EXIT: Final = 137
+_KILLED: Final = "The executor was killed (exit code 137), and its node does not say what for."
+_WHO_KILLED: Final = (
+    "Look in the log of the node's kernel for who was killed: raise spec.resources if the node was short of memory, "
+    "else set the annotation imagebuild.dev/requestedAt."
+)
 
 EXECUTOR: Final[tuple[Cause, ...]] = (
     Cause(
@@ -94,6 +101,18 @@ EXECUTOR: Final[tuple[Cause, ...]] = (
             "exit code 0 without a digest as termination message",
             _NOT_KANIKO,
             _NAME_KANIKO,
+        ),
+    ),
+    Cause(
+        Reason.EXECUTOR_FAILED,
+        lambda evidence: evidence.exit_code == _KILLED_EXIT,
+        lambda _: Explanation(_KILLED, _WHO_KILLED),
+        Doc(
+            "executor-killed",
+            Found.EXIT,
+            f"exit code {_KILLED_EXIT}, and no word of the node on memory",
+            _KILLED,
+            _WHO_KILLED,
         ),
     ),
 )
