@@ -40,7 +40,7 @@ programs: venv ## install and build what the tests run: packages, programs, base
 # Those on the cluster wait most of the time, the others compute: side by side, see tests/conftest.py.
 .PHONY: test
 test: venv lint programs ## everything: lint, types, layers, unit, integration, e2e on a real cluster
-	@$(PY) -m pytest tests -m "not soak" --numprocesses 2 --dist loadgroup
+	@$(PY) -m pytest tests -m "not soak" --numprocesses 2
 
 .PHONY: soak
 soak: venv programs ## what takes longer than a minute of its own
