@@ -250,7 +250,8 @@ def test_a_source_that_fills_the_disk_of_its_node_is_told(team: Team, second: No
         status = team.build("overflowing", {"http": {"url": address}}, podTemplate=template)
     failure = status["failure"]
     assert (status["phase"], failure["reason"]) == ("Failed", "OutOfStorage"), failure
-    assert (failure["message"], failure["hint"]) == ("The node's disk is full.", "Free space on the nodes.")
+    assert failure["message"] == "The node's disk is full."
+    assert failure["hint"] == "Free space on the nodes. Then set the annotation imagebuild.dev/requestedAt."
 
 
 @pytest.mark.cause("node-gone")
