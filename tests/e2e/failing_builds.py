@@ -260,7 +260,7 @@ FAILING = (
         ca("broken.crt"),
         "CABundleInvalid",
         r"ConfigMap bad-certificates, key broken\.crt: certificate 1 of 1 is broken",
-        r"caBundle must name a key with PEM certificates",
+        r"^Put PEM certificates into the key that spec\.registries\.caBundle names",
         exit_code=1,
     ),
     Failing(
@@ -269,7 +269,7 @@ FAILING = (
         ca("empty.crt"),
         "CABundleInvalid",
         r"ConfigMap bad-certificates, key empty\.crt: holds no PEM certificate",
-        r"caBundle must name a key with PEM certificates",
+        r"^Put PEM certificates into the key that spec\.registries\.caBundle names",
         exit_code=1,
     ),
 )
@@ -300,6 +300,7 @@ FAKED = (
         faked("digest"),
         "BuildFailed",
         r"exit code 1: error pushing image: out of luck",
+        r"^Read the end of its log in status\.failure\.logTail",
         exit_code=1,
         log=r"^error pushing image: out of luck$",
     ),

@@ -215,7 +215,7 @@ def test_a_job_whose_build_fails_fails_and_says_why(team: Team, pipelines: dict[
     assert failure["exitCode"] == 3
     lines = said_by_the_job(said)
     assert failure["logTail"].splitlines()[-1] in lines
-    assert lines[-3:] == [failure["message"], "", "The build has failed: StepFailed"]
+    assert lines[-3:] == [failure["message"], failure["hint"], "The build has failed: StepFailed"]
     assert "a later job" not in said
 
 

@@ -126,7 +126,7 @@ WORDS = (
         "fetching-killed",
         "prepare-without-report",
         r"^Fetching the source failed with exit code 137",
-        r"^Read the log of the container prepare",
+        r"^Mend what the log of the container prepare tells of",
         lambda _: {"source": {"http": {"url": f"https://registry.imb.test:15009{SILENT}"}}},
         fetching_killed,
     ),
