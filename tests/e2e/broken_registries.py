@@ -207,7 +207,7 @@ PROXIES = (
     Broken(
         "proxy-away-at-pull",
         "registry-proxy",
-        lines("RUN true", output={"push": False, "images": ["registry.imb.test:15000/a:1"]}, retry=_ONE),
+        lines("RUN true", output={"push": False, "images": ["registry.imb.test:15000/team/a:1"]}, retry=_ONE),
         *_NO_WAY,
         proxy=NOBODY,
     ),

@@ -43,7 +43,7 @@ FAILED = {
     "refused": "RegistryAuthFailed",
     "broken": "SecretInvalid",
     "argument-failed": "StepFailed",
-    "file-failed": "StepFailed",
+    "file-failed": "ExecutorUnsupported",
 }
 LOGINS = "/kaniko/.docker/config.json"
 
