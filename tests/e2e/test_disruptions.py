@@ -179,26 +179,21 @@ def pressure(team: Team, node: Node) -> Iterator[None]:
 
 
 @pytest.mark.cause("node-pressure")
-def test_a_build_evicted_by_a_node_under_pressure_is_built_on_another(team: Team, second: Node) -> None:
-    """The scheduler may be late to know of the pressure, and then one more Pod is turned away there."""
+def test_builds_that_a_node_under_pressure_evicts_or_turns_away_are_built_on_another(team: Team, second: Node) -> None:
+    """The scheduler may be late to know of the pressure; the second build tolerates what it would have known it by."""
     begin(team, "squeezed", second)
     with pressure(team, second):
-        status = team.result("squeezed")
-    assert_earlier_attempts_ended(status, "Evicted")
-    pod = team.cluster.get("pod", status["run"]["podName"], "-n", team.namespace)
-    assert pod["spec"]["nodeName"] == NODE_NAME
-
-
-def test_a_build_that_a_node_under_pressure_turns_away_is_built_on_another(team: Team, second: Node) -> None:
-    """The scheduler may be late to know; here the build tolerates what it would have known it by."""
-    template = best_on(second, {"key": DISK_PRESSURE, "operator": "Exists"})
-    with pressure(team, second):
+        squeezed = team.result("squeezed")
         team.until(lambda: DISK_PRESSURE in taints(team, second), "pressure", 60)
+        template = best_on(second, {"key": DISK_PRESSURE, "operator": "Exists"})
         team.apply(team.manifest("turned-away", podTemplate=template))
         team.until_status("turned-away", lambda status: "failure" in status, "failed attempt")
         team.cluster.kubectl("cordon", second.name)
-        status = team.result("turned-away")
-    assert_earlier_attempts_ended(status, "Evicted")
+        turned_away = team.result("turned-away")
+    assert_earlier_attempts_ended(squeezed, "Evicted")
+    pod = team.cluster.get("pod", squeezed["run"]["podName"], "-n", team.namespace)
+    assert pod["spec"]["nodeName"] == NODE_NAME
+    assert_earlier_attempts_ended(turned_away, "Evicted")
 
 
 @pytest.mark.cause("node-pressure")
