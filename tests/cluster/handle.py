@@ -88,9 +88,9 @@ class ApiHandle:
         return run_tool([str(program("kubectl")), *arguments], environment=environment, given=input, timeout=timeout)
 
     def apply(self, *objects: dict[str, Any]) -> None:
-        """Apply objects given as documents."""
+        """Apply objects given as documents, whoever else has written to them."""
         documents = "\n---\n".join(json.dumps(each) for each in objects)
-        self.kubectl("apply", "--server-side", "-f", "-", input=documents)
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=documents)
 
     def get(self, *arguments: str) -> dict[str, Any]:
         """`kubectl get … -o json`."""

@@ -77,7 +77,8 @@ INSTRUCTIONS: Final[tuple[Cause, ...]] = (
         Reason.DOCKERFILE_INVALID,
         rf"{_BUILDING}could not parse reference: (?P<image>.+)",
         "{image} is neither a stage of the Dockerfile nor the name of an image.",
-        "Correct FROM or COPY --from in the Dockerfile: a stage before it, or host/repository:tag in lower case.",
+        "Correct FROM or COPY --from in the Dockerfile: a stage before it, or host/repository:tag in lower case, "
+        "with 2 characters or more in the repository.",
     ),
     said(
         "heredoc-unsupported",
