@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from imagebuild_operator.api.schema import QUANTITY
 from imagebuild_operator.api.v1alpha1 import Resources
 from imagebuild_operator.core.durations import parse_duration
+from imagebuild_operator.core.policy import MOST_MEMORY
 from imagebuild_operator.pod.quantities import amount as amount_of
 from imagebuild_operator.pod.reserved_flags import NEVER_ALLOWED
 
@@ -95,7 +96,7 @@ def _resources(value: Any) -> Any:
 
 
 Duration = Annotated[float, BeforeValidator(_seconds), Field(ge=1, le=8760 * 3600)]
-Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=1024**2, le=2**60)]
+Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=1024**2, le=MOST_MEMORY)]
 Limit = Annotated[Annotated[int, Field(ge=1)] | None, BeforeValidator(_limit)]
 Keep = Annotated[Annotated[float, Field(ge=0, le=8760 * 3600)] | None, BeforeValidator(_keep)]
 BoundedResources = Annotated[Resources, BeforeValidator(_resources)]

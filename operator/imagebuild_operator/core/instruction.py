@@ -192,7 +192,8 @@ def _standing(progress: _Progress, marks: Sequence[Mark]) -> list[int]:
     found = [index for index in found if marks[index].stage >= 0]
     if len(found) < 2:
         return found
-    return [index for index in found if _went(marks, index, keys) and _is_from(marks, index, progress.base)]
+    gone = [index for index in found if _went(marks, index, keys)]
+    return [index for index in gone if _is_from(marks, marks[index].stage, progress.base)]
 
 
 def _went(marks: Sequence[Mark], index: int, keys: list[str]) -> bool:
@@ -200,8 +201,8 @@ def _went(marks: Sequence[Mark], index: int, keys: list[str]) -> bool:
     return keys == [mark.key for mark in marks[: index + 1] if mark.stage == stage and mark.kind is not Kind.START]
 
 
-def _is_from(marks: Sequence[Mark], index: int, base: str | None) -> bool:
-    starts = [mark for mark in marks if mark.kind is Kind.START and mark.stage == marks[index].stage]
+def _is_from(marks: Sequence[Mark], stage: int, base: str | None) -> bool:
+    starts = [mark for mark in marks if mark.kind is Kind.START and mark.stage == stage]
     return base is not None and any(start.key in ("", key_of(base)) for start in starts)
 
 
@@ -216,7 +217,7 @@ def _following(progress: _Progress, marks: Sequence[Mark], *, before_all: bool) 
         before = _standing(progress, marks)
     else:
         starts = [index for index, mark in enumerate(marks) if mark.kind is Kind.START]
-        before = [index for index in starts if _is_from(marks, index, progress.base)]
+        before = [index for index in starts if _is_from(marks, marks[index].stage, progress.base)]
     following = [*marks, None]
     mark = _only([following[index + 1] for index in before])
     return progress.at(mark) if mark is not None and mark.kind is Kind.COPY else None
@@ -226,7 +227,7 @@ def _taking(path: str, progress: _Progress, marks: Sequence[Mark]) -> Place:
     """The one instruction of a stage just begun that can have wanted a file of the context."""
     if progress.triggers or progress.own:
         return NOWHERE
-    copies = [mark for mark in marks if mark.kind is Kind.COPY and _is_from(marks, marks.index(mark), progress.base)]
+    copies = [mark for mark in marks if mark.kind is Kind.COPY and _is_from(marks, mark.stage, progress.base)]
     mark = _only([mark for mark in copies if _may_take(mark.text, path)])
     return progress.at(mark) if mark is not None else NOWHERE
 

@@ -68,6 +68,11 @@ def clip(text: str, limit: int) -> str:
     return encoded[: limit - len(ellipsis.encode())].decode(errors="ignore") + ellipsis
 
 
+def shown(text: str) -> str:
+    """What is looked at of a text, without credentials; the beginning, before any other cut is made."""
+    return masked(text[:_MASKED])
+
+
 def advised(message: str, hint: str | None, limit: int = MESSAGE_BYTES + HINT_BYTES + len(_STOP)) -> str:
     """What happened and what to do about it, as sentences of one text.
 
@@ -112,10 +117,10 @@ def failure(
     """
     return Failure(
         reason=reason.value,
-        message=clip(masked(message[:_MASKED]), MESSAGE_BYTES),
-        hint=clip(masked(hint[:_MASKED]), HINT_BYTES) or None,
+        message=clip(shown(message), MESSAGE_BYTES),
+        hint=clip(shown(hint), HINT_BYTES) or None,
         exit_code=exit_code,
-        instruction=clip(masked(" ".join(at.instruction[:_MASKED].split())), INSTRUCTION_BYTES) or None,
+        instruction=clip(shown(" ".join(at.instruction.split())), INSTRUCTION_BYTES) or None,
         line=at.line,
         log_tail=log_tail(log, exit_code) or None,
     )

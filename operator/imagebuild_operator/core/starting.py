@@ -9,10 +9,9 @@ from imagebuild_operator.core import transitions
 from imagebuild_operator.core.causes.told import OBSTACLES, REFUSALS, advice, last_advice
 from imagebuild_operator.core.conditions import SHORT_BYTES, InProgress
 from imagebuild_operator.core.decisions import Decision, FetchWarnings, Wait
-from imagebuild_operator.core.masking import masked
 from imagebuild_operator.core.mounts import with_object
 from imagebuild_operator.core.observe import Observation, Refusal
-from imagebuild_operator.core.outcome import MESSAGE_BYTES, advised, failure
+from imagebuild_operator.core.outcome import MESSAGE_BYTES, advised, failure, shown
 from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.core.times import parse_time
 
@@ -136,7 +135,7 @@ def _waits(reason: Reason, message: str, hint: str) -> InProgress:
 
     The cluster's words give way to the hint.
     """
-    said, what = masked(message[: 4 * MESSAGE_BYTES]), masked(hint)
+    said, what = shown(message), shown(hint)
     return InProgress(reason, advised(said, what, MESSAGE_BYTES), advised(said, what, SHORT_BYTES))
 
 

@@ -190,27 +190,26 @@ def test_every_input_there_is_counts() -> None:
     assert len(run.changed or ()) == len(run.inputs)
 
 
-def test_what_gives_way_is_the_beginning_of_the_logs_tail_and_only_as_much_as_must() -> None:
+def fullest_failed() -> tuple[ImageBuildStatus, Failure]:
+    """The fullest status there can be, once its run has failed, and that failure."""
     world = fullest("x")
     run = world.build.status.run
     assert run is not None
     decision = _failed(world, run, "x")
     assert isinstance(decision, WriteStatus)
-    kept = decision.status.failure
-    assert kept is not None
+    assert decision.status.failure is not None
+    return decision.status, decision.status.failure
+
+
+def test_what_gives_way_is_the_beginning_of_the_logs_tail_and_only_as_much_as_must() -> None:
+    status, kept = fullest_failed()
     assert (kept.message, kept.hint) == (full_failure("x").message, full_failure("x").hint)
     assert (kept.log_tail or "").endswith("xb")
-    assert size(decision.status) > LIMIT - 8
+    assert size(status) > LIMIT - 8
 
 
 def test_the_text_of_the_instruction_gives_way_before_the_end_of_the_log_and_its_line_stays() -> None:
-    world = fullest("x")
-    run = world.build.status.run
-    assert run is not None
-    decision = _failed(world, run, "x")
-    assert isinstance(decision, WriteStatus)
-    kept = decision.status.failure
-    assert kept is not None
+    _, kept = fullest_failed()
     assert (kept.instruction, kept.line) == (None, 99_999)
     assert len(kept.log_tail or "") > 100
 
