@@ -228,13 +228,18 @@ def up() -> None:
 
 
 def down() -> None:
-    """Remove everything; the operator's log goes with its Pod, so it is put to the others first."""
-    cluster, kept = lifecycle.running_handle(), ""
-    if cluster is not None:
-        cluster.paths.logs.mkdir(parents=True, exist_ok=True)
-        (cluster.paths.logs / OPERATOR_LOG).write_text(installation.operator_log(cluster, lines=-1))
-        kept = f", the operator's in {OPERATOR_LOG}"
-    print(f"removed; the logs are kept in .cluster/logs{kept}" if lifecycle.down() else "nothing was running")
+    """Remove everything but the logs; the operator's, which goes with its Pod, is put to the others first.
+
+    Raises:
+        ClusterError: the cluster is another checkout's, or tests use it.
+    """
+    print("removed; the logs are kept in .cluster/logs" if lifecycle.down_ours(_keep_log) else "nothing was running")
+
+
+def _keep_log(cluster: ClusterHandle) -> None:
+    cluster.paths.logs.mkdir(parents=True, exist_ok=True)
+    (cluster.paths.logs / OPERATOR_LOG).write_text(installation.operator_log(cluster, lines=-1))
+    print(f"the operator's log is in .cluster/logs/{OPERATOR_LOG}")
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -115,10 +115,45 @@ def down(say: Say = say_on_stdout) -> bool:
     """End the cluster and remove what it made, the logs in the state folder excepted; false if there was none."""
     refuse_unless_possible()
     with changing(say):
-        record = read_record()
-        was_there = record is not None or bool(cgroups.processes())
-        _clean(record)
-        return was_there
+        return _end()
+
+
+def down_ours(
+    last_look: Callable[[ClusterHandle], None], *, state: Path = settings.STATE_FOLDER, say: Say = say_on_stdout
+) -> bool:
+    """`down`, but only of the checkout's own cluster, and not under anybody's tests.
+
+    Args:
+        last_look: called with the cluster before it ends, if it runs.
+        state: the checkout's state folder.
+        say: takes what there is to tell meanwhile.
+
+    Raises:
+        ClusterError: it is not ours to end.
+    """
+    refuse_unless_possible()
+    with Use().ending() as last:
+        if not last:
+            raise ClusterError(
+                f"Tests use the cluster, or start it: try again when they have ended. {HOW_TO_END} all the same."
+            )
+        with changing(say):
+            record = read_record()
+            if record is not None and record.running:
+                if record.state != state:
+                    raise ClusterError(
+                        f"The cluster that runs is another checkout's, with the state folder {record.state}: run "
+                        f"`make demo-down` there. {HOW_TO_END} from any checkout."
+                    )
+                last_look(handle_of(record))
+            return _end()
+
+
+def _end() -> bool:
+    record = read_record()
+    was_there = record is not None or bool(cgroups.processes())
+    _clean(record)
+    return was_there
 
 
 def _clean(record: Record | None) -> None:

@@ -1,7 +1,9 @@
 """What the demo leaves to its reader: where to go on, and the logs."""
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -25,12 +27,11 @@ def test_the_end_of_the_demo_keeps_the_operators_log(
         asked.append(arguments)
         return "all that it said\n"
 
-    def end() -> bool:
-        assert asked, "its Pod goes with the cluster"
+    def end(last_look: Callable[[Any], None]) -> bool:
+        last_look(SimpleNamespace(paths=paths, kubectl=kubectl))
         return True
 
-    monkeypatch.setattr(lifecycle, "running_handle", lambda: SimpleNamespace(paths=paths, kubectl=kubectl))
-    monkeypatch.setattr(lifecycle, "down", end)
+    monkeypatch.setattr(lifecycle, "down_ours", end)
     demo.down()
     assert (paths.logs / "operator.log").read_text() == "all that it said\n"
     assert "--tail=-1" in asked[0]
@@ -40,7 +41,6 @@ def test_the_end_of_the_demo_keeps_the_operators_log(
 def test_the_end_of_a_demo_that_is_gone_is_none(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(lifecycle, "running_handle", lambda: None)
-    monkeypatch.setattr(lifecycle, "down", lambda: False)
+    monkeypatch.setattr(lifecycle, "down_ours", lambda _: False)
     demo.down()
     assert capsys.readouterr().out == "nothing was running\n"
