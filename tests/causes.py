@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from imagebuild_operator.api.names import Reason
 from imagebuild_operator.core.causes.cause import Cause, Evidence, Found, Told
 from imagebuild_operator.core.causes.told import TOLD
 from imagebuild_operator.core.failures import CAUSES, find
-from imagebuild_operator.core.retry import CLASSES
+from imagebuild_operator.core.retry import CLASSES, DISRUPTIONS, FailureClass
 from tests.corpus.logs import recorded
 from tests.unit.core.pod_documents import pod, terminated
 
@@ -25,6 +26,17 @@ NAMES: Final = tuple(row.doc.name for row in ROWS)
 UNKNOWN: Final = "unknown"
 # More are missing where only some tests were run.
 MISSING_TOLD: Final = 20
+
+# What each class of failures means, in the words of all pages.
+TRIED_AGAIN: Final = {
+    FailureClass.TRANSIENT: "up to `spec.retry.limit` times",
+    FailureClass.DISRUPTION: f"up to {DISRUPTIONS} times",
+    FailureClass.MEMORY: "with more memory",
+    FailureClass.MISSING: "no",
+    FailureClass.THEIRS: "no",
+}
+# And of what a build waits for before that becomes a failure.
+WAITED_FOR: Final = "until `spec.startTimeout`"
 
 HEADS: Final = {
     Found.SPEC: "Before there is a Pod",
@@ -101,8 +113,8 @@ but for `pod-without-result`, which no kubelet of today leaves behind: there the
 
 Words in capitals stand for names. A message may go on with the cluster's, the registry's or the executor's own words.
 A changed spec builds again by itself. What is mended elsewhere, a Secret or a branch that the spec names, is asked for
-by the annotation `imagebuild.dev/requestedAt`. What a failure calls for ("class") is told in
-[retries](../how-to/retries.md); the reasons are explained in [Reasons](reasons.md).
+by the annotation `imagebuild.dev/requestedAt`. What is tried again by itself, and when, is told in
+[Retries](../how-to/retries.md); the reasons are explained in [Reasons](reasons.md).
 """
 
 
@@ -114,11 +126,19 @@ def _section(row: Cause | Told, tests: list[str]) -> str:
         f"### {doc.name}\n",
         f"{_filled(doc.says).rstrip(':.')}.\n",
         f"- To do: {_filled(doc.hint)}",
-        f"- Reason: `{row.reason.value}`, class: {CLASSES.get(row.reason, 'tried again until spec.startTimeout')}",
+        f"- Reason: {_reason(row)}",
         f"- Found in {doc.found.value}: {sign}",
         f"- Test: {by}\n",
     ]
     return "\n".join(lines)
+
+
+def _reason(row: Cause | Told) -> str:
+    """The reasons in the order in which they are seen, and whether it is tried again."""
+    waits = Reason.POD_NOT_STARTING if row.doc.found is Found.START else row.reason
+    if waits in CLASSES:
+        return f"`{row.reason}`; tried again: {TRIED_AGAIN[CLASSES[row.reason]]}"
+    return f"`{waits}` while it waits, then `{Reason.START_TIMEOUT}`; tried again: {WAITED_FOR}"
 
 
 # A named group with what it holds; other groups may be within it.

@@ -11,9 +11,9 @@ import yaml
 from imagebuild_operator import config
 from imagebuild_operator.api import crd, names, v1alpha1
 from imagebuild_operator.core import decisions, inputs, observe, queueing, retry
-from imagebuild_operator.core.retry import FailureClass
 from imagebuild_operator.pod.executors import FLAGS
 from imagebuild_operator.pod.reserved_flags import NEVER_ALLOWED
+from tests.causes import TRIED_AGAIN, WAITED_FOR
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES: Final = sorted(
@@ -215,19 +215,16 @@ def rows(page: Path, heading: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
 
-TRIED_AGAIN: Final = {
-    FailureClass.TRANSIENT: "up to `spec.retry.limit` times",
-    FailureClass.DISRUPTION: f"up to {retry.DISRUPTIONS} times",
-    FailureClass.MEMORY: "with more memory",
-    FailureClass.MISSING: "no",
-    FailureClass.THEIRS: "no",
-}
-
-
 def test_the_reference_of_reasons_says_what_is_tried_again() -> None:
     table = rows(ROOT / "docs" / "reference" / "reasons.md", "# Reasons")
     expected = {f"`{reason}`": TRIED_AGAIN[kind] for reason, kind in retry.CLASSES.items()}
+    expected |= {f"`{reason}`": WAITED_FOR for reason in (names.Reason.POD_NOT_STARTING, names.Reason.POD_FORBIDDEN)}
     assert {row[0]: row[-1] for row in table if row[-1] != "-"} == expected
+
+
+def test_the_page_about_retries_explains_what_the_references_say_of_it() -> None:
+    table = rows(ROOT / "docs" / "how-to" / "retries.md", "# Retries: what is tried again, and what is not")
+    assert {re.split("[,:]", row[-1])[0] for row in table} == {*TRIED_AGAIN.values(), WAITED_FOR}
 
 
 def test_the_reference_of_names_has_the_causes_of_runs() -> None:

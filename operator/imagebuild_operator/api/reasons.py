@@ -27,14 +27,15 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
         "The Pod exists but cannot start: a Secret or ConfigMap is missing, an image cannot be pulled, no node fits. "
         "The message is the cluster's own.",
         "user",
-        "Create what is missing; the Pod then goes on by itself. After `spec.startTimeout` the run fails.",
+        "Create what is missing; the Pod then goes on by itself. After `spec.startTimeout` the run fails as "
+        "`StartTimeout`.",
     ),
     Reason.POD_FORBIDDEN: ReasonDoc(
         "The API server refuses the Pod for now: quota, Pod Security, a policy, a missing ServiceAccount, or an "
         "error of its own.",
         "user or platform team",
-        "Free quota, let the namespace admit Pods at the `baseline` level, or create what is missing. Tried again "
-        "until `spec.startTimeout`.",
+        "Free quota, let the namespace admit Pods at the `baseline` level, or create what is missing. After "
+        "`spec.startTimeout` the run fails as `StartTimeout`.",
     ),
     Reason.POD_TERMINATING: ReasonDoc(
         "The Pod was asked to go but does not: its node is lost, or a finalizer holds it. The operator never deletes a "
@@ -127,8 +128,9 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
         "A container of the Pod was killed at its memory limit.",
         "user",
         "Tried again by itself with `spec.retry.memoryFactor` times the memory, up to `spec.retry.memoryLimit`. Then "
-        "raise `spec.resources.limits.memory` (or `spec.sourceResources` when the message names the source); a raised "
-        "limit alone builds again.",
+        "raise `spec.resources.limits.memory`. The limit of the init container, which fetches the source, is not "
+        "raised by itself: when the message names it, raise `spec.sourceResources.limits.memory`. A raised limit alone "
+        "builds again.",
     ),
     Reason.MEMORY_NOT_ALLOWED: ReasonDoc(
         "The build ran out of memory, and the namespace's ResourceQuota or LimitRange allows no Pod with more.",
@@ -149,17 +151,21 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
         "Tried again by itself, `spec.retry.limit` times; log in, or pull through a mirror.",
     ),
     Reason.OUT_OF_STORAGE: ReasonDoc(
-        "The build went over its limit of ephemeral storage.",
-        "user",
-        "Raise `spec.resources.limits.ephemeral-storage`; that alone builds again.",
+        "The Pod went over its own limit of ephemeral storage and was evicted; or a disk was full while the source was "
+        "fetched or the image was built. A node that evicts because it ran short itself is `Evicted`.",
+        "user or platform team",
+        "After an eviction raise `spec.resources.limits.ephemeral-storage`; that alone builds again. Of a full disk, "
+        "free space on the nodes and set `imagebuild.dev/requestedAt`, or ask for it in "
+        "`spec.resources.requests.ephemeral-storage`.",
     ),
     Reason.TIMEOUT: ReasonDoc(
         "The build did not end within `spec.timeout`.", "user", "Raise `spec.timeout`, or make the build faster."
     ),
     Reason.START_TIMEOUT: ReasonDoc(
-        "The Pod could not start within `spec.startTimeout`; the message says what it waited for.",
-        "user",
-        "Create what is missing, then change the spec or set `imagebuild.dev/requestedAt`.",
+        "The Pod was refused, or could not start, until `spec.startTimeout` was over; the message says why. Before, "
+        "the reason was `PodForbidden` or `PodNotStarting`.",
+        "user or platform team",
+        "Do what the hint says, then change the spec or set `imagebuild.dev/requestedAt`.",
     ),
     Reason.NO_OUTPUT: ReasonDoc(
         "The build logged nothing for `spec.noOutputTimeout`.",
