@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import lifecycle, record
+from tests.cluster import cgroups, lifecycle, record
 from tests.cluster.errors import ClusterError
 from tests.cluster.handle import ClusterHandle
 from tests.cluster.paths import ClusterPaths
@@ -18,7 +18,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[Record | None]:
     """The records of the clusters that were ended."""
     clusters: list[Record | None] = []
     monkeypatch.setattr(lifecycle, "_clean", clusters.append)
-    monkeypatch.setattr(lifecycle.cgroups, "processes", set)
+    monkeypatch.setattr(cgroups, "processes", set)
     return clusters
 
 
