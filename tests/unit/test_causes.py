@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from imagebuild_operator.api.names import Reason
 from imagebuild_operator.core.causes.cause import Cause, Told
 from imagebuild_operator.core.causes.told import OBSTACLES, REFUSALS, TOLD, advice, last_advice
 from imagebuild_operator.core.conditions import SHORT_BYTES
 from imagebuild_operator.core.outcome import HINT_BYTES, MESSAGE_ROOM
 from imagebuild_operator.pod.support import objection
-from tests.causes import NAMES, PAGE, ROWS, page, produced
+from tests.causes import NAMES, PAGE, ROWS, UNKNOWN, page, produced
 from tests.unit.core.texts import begins
 from tests.unit.pod.specs import settings_of, spec_of
 
@@ -47,6 +48,11 @@ def test_a_test_produces_each_cause(name: str) -> None:
 
 def test_no_test_names_a_cause_that_is_not() -> None:
     assert set(PRODUCED) <= set(NAMES)
+
+
+def test_the_operator_does_not_know_the_words_of_an_unknown_failure_alone() -> None:
+    """The metric counts them by their reason."""
+    assert [row.doc.name for row in ROWS if row.reason is Reason.BUILD_FAILED] == [UNKNOWN]
 
 
 def test_only_what_is_mended_outside_of_the_spec_has_to_be_asked_for() -> None:

@@ -184,7 +184,7 @@ REASON_DOCS: Final[dict[Reason, ReasonDoc]] = {
         "Tried again by itself, at most 3 times a run; give the nodes more room, or the build higher requests.",
     ),
     Reason.POD_LOST: ReasonDoc(
-        "The Pod was deleted, or its node went away, before the build ended.",
+        "The Pod was deleted, its node went away, or nobody says how it ended, before the build was done.",
         "user or platform team",
         "Tried again by itself, at most 3 times a run; then set `imagebuild.dev/requestedAt`.",
     ),

@@ -167,7 +167,7 @@ ROWS: list[tuple[str, Reason, dict[str, Any], str]] = [
         {"phase": "Succeeded", "build": terminated(0, message="")},
         "no digest",
     ),
-    ("pod-without-result", Reason.BUILD_FAILED, {"message": "the node said nothing"}, "the node said nothing"),
+    ("pod-without-result", Reason.POD_LOST, {"message": "the node said nothing"}, "the node said nothing"),
     ("unknown", Reason.BUILD_FAILED, {"build": terminated(7)}, "exit code 7: error building image: no such stage"),
 ]
 LOG = "INFO[0001] step\nerror building image: no such stage\n"

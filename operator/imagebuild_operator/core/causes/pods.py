@@ -202,9 +202,10 @@ PODS: Final[tuple[Cause, ...]] = (
 # After the rows of all containers, which know more.
 WITHOUT_RESULT: Final = _of_pod(
     "pod-without-result",
-    Reason.BUILD_FAILED,
+    Reason.POD_LOST,
     lambda evidence: evidence.exit_code is None,
     "the phase Failed, and no container that ended",
     "The Pod failed without a result of its containers",
-    "Look at the Events of the Pod and the log of its node's kubelet.",
+    "Look at the Events of the Pod and the log of its node's kubelet, then set the annotation "
+    "imagebuild.dev/requestedAt.",
 )
