@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from imagebuild_operator.api.names import Reason
-from imagebuild_operator.core.causes.cause import Cause, Evidence, Found, Told
+from imagebuild_operator.core.causes.cause import Cause, Evidence, Found, Told, again
 from imagebuild_operator.core.causes.told import TOLD
 from imagebuild_operator.core.failures import CAUSES, find
 from imagebuild_operator.core.retry import CLASSES, DISRUPTIONS, FailureClass
@@ -97,7 +97,8 @@ def summary(names: set[str]) -> list[str]:
 def page() -> str:
     """The reference page."""
     tests = produced()
-    parts = [_HEAD.format(count=len(ROWS))]
+    files = next(row for row in ROWS if row.by_files)
+    parts = [_HEAD.format(count=len(ROWS), again=again(files, inline=False).strip())]
     for found, head in HEADS.items():
         parts.append(f"## {head}\n")
         parts += [_section(row, tests.get(row.doc.name, [])) for row in ROWS if row.doc.found is found]
@@ -113,8 +114,10 @@ but for `pod-without-result`, which no kubelet of today leaves behind: there the
 
 Words in capitals stand for names. A message may go on with the cluster's, the registry's or the executor's own words.
 A changed spec builds again by itself. What is mended elsewhere, a Secret or a branch that the spec names, is asked for
-by the annotation `imagebuild.dev/requestedAt`. What is tried again by itself, and when, is told in
-[Retries](../how-to/retries.md); the reasons are explained in [Reasons](reasons.md).
+by the annotation `imagebuild.dev/requestedAt`. Where the Dockerfile or another file that is built has to change, and is
+not inline, the hint goes on: "{again}"
+What is tried again by itself, and when, is told in [Retries](../how-to/retries.md); the reasons are explained in
+[Reasons](reasons.md).
 """
 
 

@@ -7,7 +7,7 @@ STEPS = (
         "step-failed",
         "step-failed",
         lines("RUN echo what the step says && exit 7"),
-        r"exit code 7: .*exit status 7",
+        r"^A RUN step ended with exit code 7\.$",
         r"^Mend the step",
         exit_code=7,
     ),
@@ -15,8 +15,8 @@ STEPS = (
         "step-disk-full",
         "step-failed",
         lines("RUN dd if=/dev/zero of=/dev/shm/x bs=1M count=70"),
-        r"exit code 1: ",
-        r'The step.s output says "No space left on device": Raise spec\.resources\.limits\.ephemeral-storage',
+        r"exit code 1\.$",
+        r'Its output says "No space left on device": Raise spec\.resources\.limits\.ephemeral-storage',
     ),
     Broken(
         "step-talks-like-kaniko",
@@ -25,7 +25,7 @@ STEPS = (
             "RUN echo 'error building image: parsing dockerfile: dockerfile parse error on line 9: no' >&2; "
             "echo 'error pushing image: PUT https://r.example.com/v2/a/manifests/1: DENIED: quota' >&2; exit 3"
         ),
-        r"exit code 3: .*exit status 3",
+        r"^A RUN step ended with exit code 3\.$",
         r"^Mend the step",
         exit_code=3,
     ),
@@ -49,7 +49,7 @@ STEPS = (
         "step-killed",
         "step-killed",
         lines("RUN kill -9 $$"),
-        r"died of a signal \(killed\)",
+        r"died of a signal \(killed\)\.$",
         r"^Find out what ended",
         exit_code=255,
     ),
@@ -57,7 +57,7 @@ STEPS = (
         "shell-missing",
         "shell-missing",
         only("FROM scratch", "COPY Dockerfile /a", "RUN echo x"),
-        r"lacks its shell or program: .*fork/exec /bin/sh",
+        r"lacks its shell or program: starting command: fork/exec /bin/sh",
         r"on scratch only COPY",
     ),
     Broken(

@@ -146,7 +146,7 @@ PRINTED = (
         f"{said(FAKE_ERROR)}; exit 1",
         2,
         1,
-        message="exit status 1",
+        message="A RUN step ended with exit code 1.",
     ),
     FailingAt(
         "prints-errors-and-steps",
@@ -154,7 +154,7 @@ PRINTED = (
         f"{said(FAKE_STEP, FAKE_PARSER)}; exit 7",
         3,
         7,
-        message="exit status 7",
+        message="A RUN step ended with exit code 7.",
     ),
     FailingAt(
         "prints-a-later-step",
@@ -162,7 +162,7 @@ PRINTED = (
         f"{said(LATER_STEP)}; exit 15",
         2,
         15,
-        message="exit status 15",
+        message="A RUN step ended with exit code 15.",
     ),
     FailingAt(
         "dies-in-a-colour",
@@ -170,7 +170,7 @@ PRINTED = (
         "RUN printf '\\033[1;3' && exit 16",
         2,
         16,
-        message="exit status 16",
+        message="A RUN step ended with exit code 16.",
         absent="\x1b",
     ),
     FailingAt(
@@ -179,7 +179,7 @@ PRINTED = (
         f"{said('Error: unknown flag: --x', 'Usage:', '  executor [flags]')}; exit 9",
         2,
         9,
-        message="exit status 9",
+        message="A RUN step ended with exit code 9.",
     ),
     FailingAt(
         "ends-without-a-newline",
@@ -187,7 +187,7 @@ PRINTED = (
         "RUN printf 'no end of a line' && exit 8",
         2,
         8,
-        message="exit status 8",
+        message="A RUN step ended with exit code 8.",
     ),
     FailingAt(
         "prints-in-colours",
@@ -195,7 +195,7 @@ PRINTED = (
         "RUN printf '\\033[31mred\\033[0m \\033]0;title\\007and\\b\\n' && exit 2",
         2,
         2,
-        message="exit status 2",
+        message="A RUN step ended with exit code 2.",
         absent="\x1b",
     ),
     FailingAt(
@@ -204,7 +204,7 @@ PRINTED = (
         "RUN head -c 1000000 /dev/zero | tr '\\0' x && exit 11",
         2,
         11,
-        message="exit status 11",
+        message="A RUN step ended with exit code 11.",
         absent="x" * 500,
     ),
     FailingAt(
@@ -213,7 +213,7 @@ PRINTED = (
         "RUN head -c 300000 /dev/urandom && exit 12",
         2,
         12,
-        message="exit status 12",
+        message="A RUN step ended with exit code 12.",
         absent="\x00",
     ),
     FailingAt(
@@ -222,7 +222,7 @@ PRINTED = (
         "",
         None,
         13,
-        message="exit status 13",
+        message="A RUN step ended with exit code 13.",
     ),
     FailingAt(
         "prints-credentials",
@@ -230,7 +230,7 @@ PRINTED = (
         "",
         2,
         14,
-        message="exit status 14",
+        message="A RUN step ended with exit code 14.",
         absent=HIDDEN,
     ),
 )

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from imagebuild_operator.api.names import Reason
-from imagebuild_operator.core.causes.cause import Cause, Told
+from imagebuild_operator.core.causes import dockerfile, steps
+from imagebuild_operator.core.causes.cause import Cause, Told, again
 from imagebuild_operator.core.causes.told import OBSTACLES, REFUSALS, TOLD, advice, last_advice
 from imagebuild_operator.core.conditions import SHORT_BYTES
 from imagebuild_operator.core.outcome import HINT_BYTES, MESSAGE_ROOM
@@ -34,7 +35,7 @@ def test_a_row_is_named_by_words_and_says_what_to_do(row: Cause | Told) -> None:
     assert row.doc.says
     assert re.match(rf"(?:{VERBS}) ", row.doc.hint), row.doc.hint
     assert row.doc.hint.endswith(".")
-    assert len(row.doc.hint.encode()) <= HINT_BYTES
+    assert len(f"{row.doc.hint}{again(row, inline=False)}".encode()) <= HINT_BYTES
 
 
 def test_the_page_is_made_from_the_table() -> None:
@@ -48,6 +49,19 @@ def test_a_test_produces_each_cause(name: str) -> None:
 
 def test_no_test_names_a_cause_that_is_not() -> None:
     assert set(PRODUCED) <= set(NAMES)
+
+
+def test_whatever_may_be_wrong_in_files_says_how_changed_ones_are_built() -> None:
+    of_files = {row.doc.name for row in (*dockerfile.INSTRUCTIONS, *dockerfile.FILES, *steps.STEPS)}
+    others = {"image-of-other-platform", "image-is-no-manifest", "executor-crash", "no-output"}
+    assert {row.doc.name for row in ROWS if row.by_files} == of_files - {"add-url-untrusted"} | others
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.by_files], ids=lambda row: row.doc.name)
+def test_what_builds_changed_files_is_told_once_and_only_where_the_spec_does_not_hold_them(row: Cause | Told) -> None:
+    assert "requestedAt" not in row.doc.hint
+    assert "requestedAt" in again(row, inline=False)
+    assert again(row, inline=True) == ""
 
 
 def test_the_operator_does_not_know_the_words_of_an_unknown_failure_alone() -> None:

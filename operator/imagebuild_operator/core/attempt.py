@@ -45,7 +45,7 @@ def over(seen: Observation, run: Run, pod: PodView, policy: Policy, now: datetim
     container = log_container(pod)
     if container is not None and seen.log is None:
         return FetchLog(pod.name, container)
-    outcome = judge(pod, seen.log or "", built_from(seen, run))
+    outcome = judge(pod, seen.log or "", built_from(seen, run), inline=inline(seen))
     if isinstance(outcome, Success):
         kept = replace(outcome, memory=memory.learned(seen.build, run, policy, now))
         decision = ending.close(seen, run, kept, now)
@@ -63,6 +63,11 @@ def over(seen: Observation, run: Run, pod: PodView, policy: Policy, now: datetim
 def built_from(seen: Observation, run: Run) -> str | None:
     """The Dockerfile that the run is built from, where the spec holds it and is still the same."""
     return None if seen.build.spec is None or inputs.spec_changed(seen.build, run) else dockerfile_of(seen.build.spec)
+
+
+def inline(seen: Observation) -> bool:
+    """Whether the spec holds the files that are built, so that who mends them changes the spec."""
+    return seen.build.spec is not None and seen.build.spec.source.inline is not None
 
 
 def _ended(pod: PodView, now: datetime) -> datetime:

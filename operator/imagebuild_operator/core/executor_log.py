@@ -10,17 +10,19 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from imagebuild_operator.core.executor_errors import BUILDING, STAGE, STEP_ENDED, STEP_STARTING
+
 # ECMA-48: control sequences, strings such as titles and links, and other two-character escapes. A step may be killed
 # in the middle of one: none goes on in another line, or takes in what the executor says of that.
 _ESCAPES: Final = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*(?!error building )[@-~]|\](?:(?!error building )[^\x07\x1b\r\n])*(?:\x07|\x1b\\)?"
-    r"|\[[0-?]*[ -/]*|[ -/]?(?!error building )[0-~])"
+    rf"\x1b(?:\[[0-?]*[ -/]*(?!{BUILDING})[@-~]|\](?:(?!{BUILDING})[^\x07\x1b\r\n])*(?:\x07|\x1b\\)?"
+    rf"|\[[0-?]*[ -/]*|[ -/]?(?!{BUILDING})[0-~])"
 )
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffd\ud800-\udfff]+")
 
 _OWN_WORDS: Final = ("error ", "Error: ", "fatal: ", "kaniko should only be run inside of a container")
 # A step that fails without having ended its line leaves the executor's words in the middle of it.
-_STEP_FAILED: Final = "error building image: error building stage: failed to "
+_STAGE_FAILED: Final = f"{STAGE}failed to "
 _USAGE: Final = "\nUsage:\n  executor "
 # What cobra prints after that: headings, flags and the lines they go on in.
 _USAGE_LINE: Final = re.compile(
@@ -31,10 +33,6 @@ _USAGE_LINE: Final = re.compile(
 # what is older than this many characters is not looked through for them.
 _END: Final = 128 * 1024
 _CUT: Final = "…"
-_STEP_ENDED: Final = "failed to execute command: waiting for process to exit: "
-_OF_A_STEP: Final = tuple(
-    f"{_STEP_FAILED}execute command: {what}: " for what in ("waiting for process to exit", "starting command")
-)
 
 _TEXT: Final = re.compile(r'time="[^"]{0,64}" level=[a-z]+ msg=("(?:[^"\\]|\\.)*"|[^\s"]+)\s*$')
 _COLOR: Final = re.compile(r"(?:TRAC|DEBU|INFO|WARN|ERRO|FATA)\[[0-9TZ:+.-]+\] (.*)$")
@@ -106,26 +104,21 @@ def _last_words(lines: list[str], exit_code: int | None) -> str:
         words = _own(line)
         if words:
             ended.append(words)
-    how = ("signal: ",) if exit_code == 255 else ()
-    about_a_step = [words for words in ended if _step_ended(words, (f"exit status {exit_code}", *how))]
+    ends = [f"{STEP_ENDED}exit status {exit_code}", *([f"{STEP_ENDED}signal: "] if exit_code == 255 else [])]
+    about_a_step = [words for words in ended if words.startswith(tuple(ends))]
     found = (about_a_step or ended)[:1]
     return found[0] if found else next(filter(None, map(_own, reversed(lines))), "")
 
 
-def _step_ended(words: str, how: tuple[str, ...]) -> bool:
-    head, found, end = words.partition(_STEP_ENDED)
-    return bool(found) and head.startswith("error building image: ") and end.startswith(how)
-
-
 def _own(line: str) -> str:
     """The part of a line that the executor said last; empty if it said nothing there."""
-    start = line.rfind(_STEP_FAILED)
+    start = line.rfind(_STAGE_FAILED)
     return line[max(start, 0) :] if start >= 0 or line.startswith(_OWN_WORDS) else ""
 
 
 def ended_by_step(words: str) -> bool:
     """Whether the executor's last words are about how a RUN step's own command ended, or that it could not start."""
-    return words.startswith(_OF_A_STEP)
+    return words.startswith((STEP_ENDED, STEP_STARTING))
 
 
 def messages(log: str) -> Iterator[str]:

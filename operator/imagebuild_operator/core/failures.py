@@ -11,6 +11,7 @@ from imagebuild_operator.api.names import Reason
 from imagebuild_operator.core import killed
 from imagebuild_operator.core.causes import dockerfile, executor, pods, prepare, registry, steps
 from imagebuild_operator.core.causes.cause import Cause, Doc, Evidence, Explanation, Found
+from imagebuild_operator.core.executor_errors import PUSHING
 
 __all__ = ["CAUSES", "Cause", "Evidence", "Explanation", "explain", "find"]
 
@@ -23,7 +24,7 @@ def _out_of_memory(evidence: Evidence) -> bool:
     if evidence.container is None or evidence.container.reason != "OOMKilled":
         return False
     # A step may have gone on without the process that was killed, and only the push failed.
-    return not (evidence.exit_code == 1 and evidence.said.startswith("error pushing "))
+    return not (evidence.exit_code == 1 and evidence.said.startswith(PUSHING))
 
 
 def _explain_memory(evidence: Evidence) -> Explanation:
@@ -87,7 +88,7 @@ def find(evidence: Evidence) -> Cause:
     return next(cause for cause in CAUSES if cause.applies(evidence))
 
 
-def explain(evidence: Evidence) -> tuple[Reason, Explanation]:
-    """Its reason, and what is said."""
+def explain(evidence: Evidence) -> tuple[Cause, Explanation]:
+    """That cause, and what is said."""
     cause = find(evidence)
-    return cause.reason, cause.explain(evidence)
+    return cause, cause.explain(evidence)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from imagebuild_operator.core.executor_errors import BUILDING, LOOKING_FOR_FILES, OPTIMIZING, PARSING, STAGE
 from imagebuild_operator.core.executor_log import ended_by_step, last_words, messages
 from imagebuild_operator.pod.outline import Kind, Mark, key_of
 
@@ -34,19 +35,14 @@ _PUSH: Final = "Pushing image to "
 # Of a RUN step alone, once its instruction is logged.
 _COMMAND: Final = "Running: ["
 
-_BUILDING: Final = "error building image: "
-_UNREADABLE: Final = re.compile(
-    r"error building image: parsing dockerfile: dockerfile parse error on line ([1-9][0-9]{0,6}): "
-)
+_UNREADABLE: Final = re.compile(rf"{PARSING}dockerfile parse error on line ([1-9][0-9]{{0,6}}): ")
 _AT_WORK: Final = re.compile(
-    r"error building image: error building stage: failed to "
-    r"(?:execute command|take snapshot|save layer|save snapshot to image|hash composite key): "
+    rf"{STAGE}failed to (?:execute command|take snapshot|save layer|save snapshot to image|hash composite key): "
 )
 _FILES: Final = re.compile(
-    r"error building image: error building stage: (failed to optimize instructions: )?"
-    r"failed to get files used from context: (?:failed to get [^/]{0,40}(?:/\S*)?: l?stat (\S+): )?"
+    rf"{STAGE}({OPTIMIZING})?{LOOKING_FOR_FILES}(?:failed to get [^/]{{0,40}}(?:/\S*)?: l?stat (\S+): )?"
 )
-_UNPACKING: Final = "error building image: error building stage: failed to get filesystem from image: "
+_UNPACKING: Final = f"{STAGE}failed to get filesystem from image: "
 
 
 @dataclass(frozen=True)
@@ -148,7 +144,7 @@ def place(log: str, exit_code: int | None, marks: Sequence[Mark], dockerfile: st
         progress.back_to_command()
     if marks:
         progress.keep_known({mark.key for mark in marks})
-    if not words.startswith(_BUILDING):
+    if not words.startswith(BUILDING):
         # Killed in the middle of it, unless what it said last is that something else went wrong.
         return NOWHERE if progress.over or words.startswith("error ") else _at_work(progress, marks)
     if unreadable := _UNREADABLE.match(words):

@@ -3,12 +3,13 @@
 import re
 from typing import Final
 
+from imagebuild_operator.core.executor_errors import ENDED
 from imagebuild_operator.pod.quantities import quantity
 
 # How the executor tells of a RUN step whose shell was killed, or a process that the shell waited for; it ends with the
 # step's own exit code, 255 for a signal (kaniko, pkg/commands/run.go and cmd/executor/cmd/root.go).
-_SHELL_KILLED: Final = "waiting for process to exit: signal: killed"
-_CHILD_KILLED: Final = "waiting for process to exit: exit status 137"
+_SHELL_KILLED: Final = f"{ENDED}signal: killed"
+_CHILD_KILLED: Final = f"{ENDED}exit status 137"
 
 # What the node was short of, in the kubelet's words (kubernetes, pkg/kubelet/eviction/helpers.go): of a Pod that it
 # evicted, and of one that came too late. Of several conditions none is the one to blame.

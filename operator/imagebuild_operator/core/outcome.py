@@ -6,8 +6,9 @@ from typing import Final
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.api.v1alpha1 import BuiltSource, Failure, Memory
+from imagebuild_operator.core.causes.cause import again
 from imagebuild_operator.core.executor_log import plain
-from imagebuild_operator.core.failures import Evidence, Explanation, explain
+from imagebuild_operator.core.failures import Evidence, explain
 from imagebuild_operator.core.instruction import NOWHERE, Place, place
 from imagebuild_operator.core.killed import survived
 from imagebuild_operator.core.log_tail import LOG_TAIL_BYTES, log_tail
@@ -103,7 +104,14 @@ def _printable(text: str, allowed: str) -> str:
 
 
 def failure(
-    reason: Reason, message: str, hint: str = "", *, exit_code: int | None = None, log: str = "", at: Place = NOWHERE
+    reason: Reason,
+    message: str,
+    hint: str = "",
+    *,
+    ending: str = "",
+    exit_code: int | None = None,
+    log: str = "",
+    at: Place = NOWHERE,
 ) -> Failure:
     """The record of a failure, every text within its bound and without credentials.
 
@@ -111,6 +119,7 @@ def failure(
         reason: one word.
         message: what happened.
         hint: what to do.
+        ending: of the hint, which gives way to it.
         exit_code: of the container that failed.
         log: of that container, plain.
         at: the instruction that was at work.
@@ -118,7 +127,7 @@ def failure(
     return Failure(
         reason=reason.value,
         message=clip(shown(message), MESSAGE_BYTES),
-        hint=clip(shown(hint), HINT_BYTES) or None,
+        hint=clip(shown(hint), HINT_BYTES - len(ending)) + ending or None,
         exit_code=exit_code,
         instruction=clip(shown(" ".join(at.instruction.split())), INSTRUCTION_BYTES) or None,
         line=at.line,
@@ -146,27 +155,34 @@ def log_container(pod: PodView) -> str | None:
     return evidence.container.name
 
 
-def judge(pod: PodView, log: str, dockerfile: str | None = None) -> Success | Failure:
+def judge(pod: PodView, log: str, dockerfile: str | None = None, *, inline: bool = False) -> Success | Failure:
     """The result of a Pod that is terminal or gone.
 
     Args:
         pod: its last copy.
         log: end of the failed container's log; may be empty.
         dockerfile: that it was built from, where the spec holds it.
+        inline: whether the spec holds the files that are built.
     """
     digest = digest_of(pod)
     if digest is not None and pod.build is not None:
         warning = survived(pod.memory_limit) if pod.build.reason == "OOMKilled" else ""
         return Success(digest, pod.destinations, _source_of(pod), warning, pod.pushes)
     evidence = Evidence(pod, plain(log or _message_as_log(pod)))
-    reason, explanation = explain(evidence)
-    return _failed(reason, explanation, evidence, dockerfile)
+    return _failed(evidence, dockerfile, inline=inline)
 
 
-def _failed(reason: Reason, explanation: Explanation, evidence: Evidence, dockerfile: str | None) -> Failure:
-    message = told(evidence.pod.destinations, evidence.log) + explanation.message
-    at = NOWHERE if evidence.preparing else place_of(evidence.pod, evidence.log, dockerfile, evidence.exit_code)
-    return failure(reason, message, explanation.hint, exit_code=evidence.exit_code, log=evidence.log, at=at)
+def _failed(evidence: Evidence, dockerfile: str | None, *, inline: bool) -> Failure:
+    cause, explanation = explain(evidence)
+    return failure(
+        cause.reason,
+        told(evidence.pod.destinations, evidence.log) + explanation.message,
+        explanation.hint,
+        ending=again(cause, inline=inline),
+        exit_code=evidence.exit_code,
+        log=evidence.log,
+        at=NOWHERE if evidence.preparing else place_of(evidence.pod, evidence.log, dockerfile, evidence.exit_code),
+    )
 
 
 def place_of(pod: PodView, log: str, dockerfile: str | None, exit_code: int | None = None) -> Place:

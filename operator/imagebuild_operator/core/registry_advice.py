@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from imagebuild_operator.core import registry_errors
+from imagebuild_operator.core.executor_errors import BUILDING, what_failed
 from imagebuild_operator.core.pods import PodView
 
 Advice = tuple[str, str]
@@ -56,6 +57,7 @@ _IMAGE: Final = re.compile(r"https?://(?:index\.(?=docker\.io/))?([^/]+)/v2/(\S+
 
 def refusal(line: str, pod: PodView) -> Advice:
     """Of a registry that refused a login, or that nobody logged in to."""
+    line = what_failed(line)
     secrets = [login.name for login in pod.login_secrets]
     if not secrets:
         if pod.cloud:
@@ -134,9 +136,9 @@ def missing_registry(line: str, pod: PodView) -> Advice:
         hint = f"Create the repository, or the project it belongs to, {_AGAIN[:-1]}; or correct spec.output.images."
         return f"{host} has no such repository: {said}", hint
     what = f"There is no host {host}" if registry_errors.no_such_host(line) else f"{host} is no registry"
-    if line.startswith("error building image"):
+    if line.startswith(BUILDING):
         field = "of the image in the Dockerfile, or of its mirror in spec.registries.mirrors"
-        return f"{what}: {said}", f"Correct the host {field}. What other mirrors answered is in the log."
+        return f"{what}: {said}", f"Correct the host {field}, {_AGAIN} What other mirrors answered is in the log."
     return f"{what}: {said}", "Correct the host in spec.output.images, or in spec.cache.repository."
 
 
@@ -146,7 +148,7 @@ def missing_image(line: str, pod: PodView) -> Advice:
     found = _IMAGE.match(address)
     if found is None:
         image = line.rpartition(" ")[2]
-        hint = "Correct the image in the Dockerfile, or spec.registries.mirrors; the log says what each one answered."
+        hint = f"Correct the image in the Dockerfile, or spec.registries.mirrors, {_AGAIN} The log has their answers."
         return f"No mirror has the image {image}, or none could be asked (spec.registries.mirrors): {said}", hint
     host, repository, digest, tag = found.groups()
     image = f"{host}/{repository}@{digest}{tag}" if digest else f"{host}/{repository}:{tag}"

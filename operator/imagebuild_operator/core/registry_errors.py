@@ -8,16 +8,17 @@ tests/unit/core/test_registry_errors.py.
 import re
 from typing import Final
 
+from imagebuild_operator.core.executor_errors import BUILDING, CHECKING_PUSH, INSTRUCTION, PUSHING, what_failed
+
 # A step's own command may talk to anything; it fails in words of its own after this. A layer from the cache does too.
-_STEP: Final = re.compile(r"failed to execute command: (?!extracting fs from image: )")
-_OWN: Final = re.compile(r"error (?:building image|pushing image|checking push permissions)\b")
-_PULLING: Final = re.compile(r"error building image\b")
+_STEP: Final = re.compile(rf"{INSTRUCTION}(?!extracting fs from image: )")
+_OWN: Final = (BUILDING, PUSHING, CHECKING_PUSH)
 _ANSWER: Final = re.compile(
     r'(?:\b(?:GET|HEAD|POST|PUT|PATCH) (https?://\S+)|\b(?:Get|Head|Post|Put|Patch) "(https?://[^"]+)"): (.*)'
 )
 # A download that breaks off in the middle names no request.
 _DOWNLOAD: Final = re.compile(
-    r"error building image: (?:(?:.*: )?(?:failed to get filesystem|extracting fs) from image: )?"
+    rf"{BUILDING}(?:(?:.*: )?(?:failed to get filesystem|extracting fs) from image: )?"
     r"((?:error reading tar [0-9]+: )?(?:unexpected EOF|(?:read|write) tcp \S+: .*|stream error: .*))$"
 )
 _TOO_MANY: Final = re.compile(r"(?:unexpected|unsupported) status code 429\b|TOOMANYREQUESTS\b")
@@ -41,7 +42,7 @@ _VERSION_CHECK: Final = re.compile(r"https?://[^/]+/v2/?$")
 # A layer that another repository of the registry may have is asked for behind a question mark.
 _UPLOAD: Final = re.compile(r"https?://[^/]+/v2/[^\s?]+/blobs/uploads/?(?:\?.*)?$")
 _MANIFEST: Final = re.compile(r"https?://[^/]+/v2/\S+/manifests/[^/]+$")
-_NO_MIRROR: Final = re.compile(r"error building image: image not found on any configured mapped registries for \S+$")
+_NO_MIRROR: Final = re.compile(rf"{BUILDING}image not found on any configured mapped registries for \S+$")
 # Go's net/http puts this before whatever keeps it from a proxy. What a proxy says to a tunnel is told as the words of
 # its status alone (net/http/transport.go), which no registry's answer is.
 _PROXY: Final = re.compile(
@@ -106,13 +107,13 @@ def no_repository(line: str) -> bool:
 
 def no_image(line: str) -> bool:
     """Whether they are that a registry, or each of a registry's mirrors, does not have an image that is pulled."""
-    return bool(_NO_MIRROR.match(line)) or (_PULLING.match(line) is not None and _denied_at(line, _MANIFEST))
+    return bool(_NO_MIRROR.match(line)) or (line.startswith(BUILDING) and _denied_at(line, _MANIFEST))
 
 
 def request(line: str) -> tuple[str, str]:
     """The address that was asked for, and the words from there on; the address is empty where none is told."""
     found = _ANSWER.search(line)
-    return (found[1] or found[2], line[found.start() :]) if found else ("", line)
+    return (found[1] or found[2], line[found.start() :]) if found else ("", what_failed(line))
 
 
 def _denied_at(line: str, address: re.Pattern[str]) -> bool:
@@ -121,7 +122,7 @@ def _denied_at(line: str, address: re.Pattern[str]) -> bool:
 
 def _answer(line: str) -> str:
     """What came of the request that failed; empty when the line tells of none."""
-    if not _OWN.match(line) or _STEP.search(line):
+    if not line.startswith(_OWN) or _STEP.match(line):
         return ""
     if found := _ANSWER.search(line):
         return found[3]

@@ -6,6 +6,7 @@ from typing import Final
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.api.v1alpha1 import Failure, Run
 from imagebuild_operator.core import attempt, ending, lingering, memory, runs, silence, starting, transitions
+from imagebuild_operator.core.causes.cause import again
 from imagebuild_operator.core.causes.told import NO_OUTPUT
 from imagebuild_operator.core.conditions import InProgress
 from imagebuild_operator.core.decisions import Decision, FetchLastOutput, FetchLog
@@ -100,6 +101,7 @@ def _building(seen: Observation, run: Run, pod: PodView, end: datetime, policy: 
     silent_until = max(since, min(seen.last_output or since, now)) + silent_for
     if now >= silent_until:
         told = NO_OUTPUT.explain()
-        silent = _given_up(seen, run, pod, NO_OUTPUT.reason, told.message, told.hint)
+        hint = told.hint + again(NO_OUTPUT, inline=attempt.inline(seen))
+        silent = _given_up(seen, run, pod, NO_OUTPUT.reason, told.message, hint)
         return silent if isinstance(silent, FetchLog) else ending.failed(seen, run, silent, policy, now, pod=pod)
     return transitions.in_progress(build, run, now, after=(min(silent_until, end) - now).total_seconds())

@@ -10,7 +10,7 @@ from imagebuild_operator.core import ending
 from imagebuild_operator.core.conditions import SHORT_BYTES
 from imagebuild_operator.core.decisions import WriteStatus
 from imagebuild_operator.core.instruction import Place
-from imagebuild_operator.core.outcome import INSTRUCTION_BYTES, failure, judge
+from imagebuild_operator.core.outcome import HINT_BYTES, INSTRUCTION_BYTES, failure, judge
 from imagebuild_operator.pod.outline import encode
 from tests.unit.core.pod_documents import pod, terminated
 from tests.unit.core.test_instruction import EXITED, log, marks, stage
@@ -97,6 +97,62 @@ def test_colours_and_garbage_are_gone_before_anything_is_read() -> None:
         "RUN make",
         f"INFO[0001] RUN make\nred\ufffd\n{EXITED}",
     )
+
+
+AGAIN = "Then set the annotation imagebuild.dev/requestedAt, or name the new revision."
+NO_FILE = (
+    "error building image: error building stage: failed to get files used from context: "
+    "failed to get fileinfo for /kaniko/ctx/{0}: lstat /kaniko/ctx/{0}: no such file or directory\n"
+)
+
+
+def inline(path: str) -> dict[str, Any]:
+    return {"inline": {"files": [{"path": path, "content": "FROM scratch\nCOPY no /\n"}]}}
+
+
+class TestHowMendedFilesAreBuilt:
+    @pytest.mark.parametrize(
+        ("source", "told"),
+        [
+            (inline("Dockerfile"), False),
+            # Files without a Dockerfile of the name that the spec has.
+            (inline("other"), False),
+            ({"git": {"url": "https://git.example.com/web.git"}}, True),
+            ({"git": {"url": "https://git.example.com/web.git", "revision": "a" * 40}}, True),
+            ({"configMap": {"name": "web"}}, True),
+            ({"configMap": {"name": "web", "items": [{"key": "Dockerfile", "path": "Dockerfile"}]}}, True),
+        ],
+    )
+    def test_is_told_where_the_spec_does_not_hold_them(self, source: dict[str, Any], told: bool) -> None:
+        world = World(spec=inline_spec(source=source), log=NO_FILE.format("no")).built(exit_code=1, message="")
+        hint = world.status["failure"]["hint"]
+        assert hint.startswith("Put no into the source, or correct COPY or ADD;")
+        assert hint.endswith(f" {AGAIN}") == ("requestedAt" in hint) == told
+
+    @pytest.mark.parametrize(
+        ("source", "told"), [(inline("Dockerfile"), False), ({"configMap": {"name": "web"}}, True)]
+    )
+    def test_is_told_of_a_step_that_hangs(self, source: dict[str, Any], told: bool) -> None:
+        changes = {"source": source, "noOutputTimeout": "5m", "retry": {"memoryFactor": 1}}
+        world = World(spec=inline_spec(**changes), log="step 7\n").begun()
+        world.pass_time(300)
+        world.step()
+        assert world.reason() == Reason.NO_OUTPUT
+        hint = world.status["failure"]["hint"]
+        assert hint.endswith(f"raise spec.noOutputTimeout. {AGAIN}" if told else "raise spec.noOutputTimeout.")
+
+    @pytest.mark.parametrize("letter", ["x", "ä"])
+    def test_is_told_after_the_longest_names(self, letter: str) -> None:
+        failed = judge(pod(build=terminated(1)), NO_FILE.format(letter * 900))
+        hint = getattr(failed, "hint", "")
+        assert hint.startswith(f"Put {letter * 50}")
+        assert hint.endswith(f"{letter}… {AGAIN}")
+        assert len(hint.encode()) <= HINT_BYTES
+
+    def test_is_told_although_a_credential_is_hidden_before_it(self) -> None:
+        failed = judge(pod(build=terminated(1)), NO_FILE.format("password=hunter2"))
+        assert "hunter2" not in getattr(failed, "hint", "")
+        assert getattr(failed, "hint", "").endswith(AGAIN)
 
 
 class TestWhatToDoIsToldWhereverPeopleLook:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from imagebuild_operator.core import registry_errors
+from imagebuild_operator.core.executor_errors import what_failed
 from imagebuild_operator.core.outcome import HINT_BYTES, MESSAGE_BYTES
 from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.core.registry_advice import missing_image, missing_registry, refusal, untrusted, without_tls
@@ -69,7 +70,7 @@ def test_a_refused_identity_is_told_and_no_secret_is_asked_for(vendor: str, host
     account = pod({"cloud": ["acr", "ecr", "google"]}, podTemplate={"serviceAccountName": "image-pusher"})
     message, hint = refusal(denied(host), account)
     assert message.startswith(
-        f"The registry refused ServiceAccount image-pusher (spec.registries.cloud: {vendor}): err"
+        f"The registry refused ServiceAccount image-pusher (spec.registries.cloud: {vendor}): GET"
     )
     assert "workload identity" in hint
     assert "spec.podTemplate.serviceAccountName" in hint
@@ -258,7 +259,7 @@ def test_the_longest_names_leave_room_for_what_went_wrong(advice: Any, line: str
     document["spec"]["serviceAccountName"] = "s" * 253
     document["spec"]["volumes"] = [{"name": "ca-bundle", "configMap": {"name": "c" * 253, "items": items}}]
     message, hint = advice(line, PodView.parse(document))
-    told = line if advice is refusal else registry_errors.request(line)[1]
+    told = what_failed(line) if advice is refusal else registry_errors.request(line)[1]
     assert len(message.removesuffix(told)) < MESSAGE_BYTES / 2
     assert len(hint) <= HINT_BYTES
 

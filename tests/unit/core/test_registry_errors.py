@@ -6,7 +6,7 @@ A proxy in front of a registry, or a server on loopback, gave the answers; only 
 import pytest
 
 from imagebuild_operator.api.names import Reason
-from imagebuild_operator.core.failures import Evidence, explain
+from imagebuild_operator.core.failures import Evidence, explain, find
 from imagebuild_operator.core.registry_errors import (
     behind_proxy,
     no_image,
@@ -291,7 +291,7 @@ def test_every_other_failure_is_not_the_registrys(line: str) -> None:
 
 
 def reason_of(log: str, exit_code: int = 1) -> Reason:
-    return explain(Evidence(pod(build=terminated(exit_code)), log))[0]
+    return find(Evidence(pod(build=terminated(exit_code)), log)).reason
 
 
 @pytest.mark.parametrize(

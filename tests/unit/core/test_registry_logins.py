@@ -54,9 +54,9 @@ def test_a_refused_login_is_told_with_its_secrets() -> None:
         {"name": "registry-1", "secret": {"secretName": "push"}},
         {"name": "git-login", "secret": {"secretName": "git"}},
     ]
-    reason, explanation = explain(Evidence(PodView.parse(document), REFUSED))
-    assert reason is Reason.REGISTRY_AUTH_FAILED
-    assert explanation.message.startswith("The registry refused the login of Secret pull, push: error building image")
+    cause, explanation = explain(Evidence(PodView.parse(document), REFUSED))
+    assert cause.reason is Reason.REGISTRY_AUTH_FAILED
+    assert explanation.message.startswith("The registry refused the login of Secret pull, push: GET")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 import pytest
 
 from imagebuild_operator.api.names import Reason
+from imagebuild_operator.api.v1alpha1 import Failure
 from imagebuild_operator.core.failures import Evidence, explain, find
+from imagebuild_operator.core.outcome import judge
 from tests.unit.core.pod_documents import pod, terminated
 
 OWN = "error building image: error building stage: failed to execute command: "
@@ -50,8 +52,8 @@ def test_what_comes_through_the_other_pipe_after_the_step_had_ended_does_not_cou
 def test_a_step_that_was_killed_at_the_limit_is_told_apart_from_the_executor() -> None:
     killed = pod(build=terminated(255, reason="OOMKilled"))
     log = f"{OWN}waiting for process to exit: signal: killed\n"
-    reason, told = explain(Evidence(killed, log))
-    assert reason is Reason.OUT_OF_MEMORY
+    cause, told = explain(Evidence(killed, log))
+    assert cause.reason is Reason.OUT_OF_MEMORY
     assert told.message.startswith("A process of a RUN step was killed")
 
 
@@ -78,7 +80,7 @@ def test_a_log_full_of_panics_is_none() -> None:
     [
         ("tar: write error: No space left on device", "Raise spec.resources.limits.ephemeral-storage."),
         ("JavaScript heap out of memory", "Raise spec.resources.limits.memory."),
-        ("curl: (60) SSL certificate problem: unable to get local issuer", "Install the certificate authority"),
+        ("curl: (60) SSL certificate problem: unable to get local issuer", "Install its certificate authority"),
         ("curl: (6) Could not resolve host: files.example.com", "Check DNS, network policies and the proxy."),
         ("nothing in particular", ""),
     ],
@@ -88,8 +90,27 @@ def test_the_last_steps_output_gives_a_second_hint(output: str, hint: str) -> No
     found = find(evidence(log))
     told = found.explain(evidence(log)).hint
     assert found.doc.name == "step-failed"
-    assert ("The step's output says" in told) == bool(hint)
+    assert ("Its output says" in told) == bool(hint)
     assert hint in told
+
+
+@pytest.mark.parametrize("end", ["exit status 1", "signal: segmentation fault (core dumped)"])
+@pytest.mark.parametrize(
+    "output", ["unable to get local issuer", "Temporary failure in name resolution", "MemoryError"]
+)
+def test_a_second_hint_leaves_room_for_what_builds_the_mended_step(output: str, end: str) -> None:
+    log = f"{output}\n{OWN}waiting for process to exit: {end}\n"
+    failed = judge(pod(build=terminated(255 if end.startswith("signal") else 1)), log)
+    assert isinstance(failed, Failure)
+    assert failed.hint is not None
+    assert f'"{output}": ' in failed.hint
+    assert failed.hint.endswith(". Then set the annotation imagebuild.dev/requestedAt, or name the new revision.")
+    assert "…" not in failed.hint
+
+
+def test_how_a_step_ended_is_told_once() -> None:
+    _, told = explain(evidence(f"{ENDED} 3\n", 3))
+    assert told.message == "A RUN step ended with exit code 3."
 
 
 def test_what_an_earlier_step_printed_gives_none() -> None:

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import Final
 
 from imagebuild_operator.api.names import Reason
+from imagebuild_operator.core.executor_errors import what_failed
 from imagebuild_operator.core.executor_log import ended_by_step, error_line
 from imagebuild_operator.core.masking import masked
 from imagebuild_operator.core.pods import ContainerView, PodView
@@ -94,12 +96,21 @@ class Doc:
 
 @dataclass(frozen=True)
 class Cause:
-    """One row: when it applies, and what is said."""
+    """One row: when it applies, and what is said.
+
+    Attributes:
+        reason: of the failure.
+        applies: whether it is this one.
+        explain: what is told of it.
+        doc: its words.
+        by_files: whether the files that are built have to change, or may have to.
+    """
 
     reason: Reason
     applies: Callable[[Evidence], bool]
     explain: Callable[[Evidence], Explanation]
     doc: Doc
+    by_files: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,11 +121,13 @@ class Told:
         reason: of the failure, or of the condition while it is waited for.
         doc: its words.
         by_spec: whether the spec is what has to change, which alone builds again.
+        by_files: whether the files that are built have to change, or may have to.
     """
 
     reason: Reason
     doc: Doc
     by_spec: bool = False
+    by_files: bool = False
 
     def explain(self, cluster: str = "", **words: object) -> Explanation:
         """What is told of it: the names filled in and, after a colon, what the cluster said."""
@@ -122,8 +135,30 @@ class Told:
         return Explanation(f"{what}: {cluster}" if cluster else f"{what}.", self.doc.hint.format_map(words))
 
 
+def again(row: Cause | Told, *, inline: bool) -> str:
+    """What its hint goes on with where files have to change: the operator looks at the spec, and not into a source.
+
+    Args:
+        row: of the table.
+        inline: whether the spec holds the files, so that their change is one of the spec.
+    """
+    return _AGAIN if row.by_files and not inline else ""
+
+
+# Where the spec names a commit, a request alone would build that one once more.
+_AGAIN: Final = " Then set the annotation imagebuild.dev/requestedAt, or name the new revision."
+
+
 def said(
-    name: str, reason: Reason, sign: str, says: str, hint: str, *, exit_code: int | None = 1, step: bool = False
+    name: str,
+    reason: Reason,
+    sign: str,
+    says: str,
+    hint: str,
+    *,
+    exit_code: int | None = 1,
+    step: bool = False,
+    by_files: bool = False,
 ) -> Cause:
     """A row for words of the executor's own.
 
@@ -135,6 +170,7 @@ def said(
         hint: what to do.
         exit_code: that goes with it, 1 for errors of the executor's own; None for any.
         step: whether the line tells of a command in a RUN step, which only rows about steps may read.
+        by_files: as in `Cause`.
     """
     pattern = re.compile(sign, re.IGNORECASE)
 
@@ -148,10 +184,11 @@ def said(
         match = found(evidence)
         words = {group: masked(value or "") for group, value in match.groupdict().items()} if match else {}
         message = says.format_map(words)
-        line = f" {evidence.said}" if message.endswith(":") else ""
+        line = f" {what_failed(evidence.said)}" if message.endswith(":") else ""
         return Explanation(message + line, hint.format_map(words))
 
-    return Cause(reason, lambda evidence: found(evidence) is not None, explain, Doc(name, Found.LOG, sign, says, hint))
+    doc = Doc(name, Found.LOG, sign, says, hint)
+    return Cause(reason, lambda evidence: found(evidence) is not None, explain, doc, by_files)
 
 
 # The executor's words may be what a registry or a step wrote, in any length, and the patterns take its square.

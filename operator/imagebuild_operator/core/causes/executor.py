@@ -5,6 +5,7 @@ from typing import Final
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.core.causes.cause import Cause, Doc, Evidence, Explanation, Found, said
+from imagebuild_operator.core.executor_errors import BUILDING, PUSHING
 
 # Go's own words (runtime/panic.go). A step that prints them has its own row, before this one.
 _PANIC: Final = "panic: "
@@ -68,7 +69,7 @@ EXECUTOR: Final[tuple[Cause, ...]] = (
     said(
         "disk-full",
         Reason.OUT_OF_STORAGE,
-        "error (?:building|pushing) image: .*no space left on device",
+        rf"(?:{BUILDING}|{PUSHING}).*no space left on device",
         "A disk was full while the executor wrote to it:",
         "Raise spec.resources.limits.ephemeral-storage, or give the nodes more room; put less into the image.",
     ),
@@ -90,6 +91,7 @@ EXECUTOR: Final[tuple[Cause, ...]] = (
             "The executor crashed over an error of its own: {what}",
             _CRASHED,
         ),
+        by_files=True,
     ),
     Cause(
         Reason.EXECUTOR_FAILED,

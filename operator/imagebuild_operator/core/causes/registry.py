@@ -6,11 +6,12 @@ from typing import Final
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.core import registry_advice, registry_errors
 from imagebuild_operator.core.causes.cause import Cause, Doc, Evidence, Explanation, Found, said
+from imagebuild_operator.core.executor_errors import BUILDING, CHECKING_PUSH, PUSHING, what_failed
 from imagebuild_operator.core.pods import PodView
 
-_PUSHING: Final = r"error (?:pushing image|checking push permissions)\b.*"
+_PUSHING: Final = rf"(?:{PUSHING}|{CHECKING_PUSH}).*"
 _ANSWER: Final = rf"{_PUSHING}\b(?:POST|PUT|PATCH|HEAD|GET) https?://(?P<host>[^/]+)/\S+: "
-_PULLING: Final = r"error building image: (?:unable to complete operation after [0-9]+ attempts, last error: )?"
+_PULLING: Final = rf"{BUILDING}(?:unable to complete operation after [0-9]+ attempts, last error: )?"
 
 
 def _met(
@@ -31,7 +32,7 @@ _Advice = Callable[[str, PodView], registry_advice.Advice]
 
 
 def _plain(what: str, hint: str) -> _Advice:
-    return lambda line, pod: (f"{what}: {line}", hint)
+    return lambda line, pod: (f"{what}: {what_failed(line)}", hint)
 
 
 _LIMITED: Final = (
@@ -181,6 +182,7 @@ IMAGES: Final[tuple[Cause, ...]] = (
         rf"{_PULLING}no child with platform (?P<platform>\S+) in index (?P<image>\S+)",
         "The image {image} does not exist for {platform}.",
         "Name an image in FROM that exists for {platform}, or build on other nodes (spec.podTemplate.nodeSelector).",
+        by_files=True,
     ),
     said(
         "image-of-old-format",
@@ -205,5 +207,6 @@ IMAGES: Final[tuple[Cause, ...]] = (
         rf"{_PULLING}invalid character .* looking for beginning of value",
         "In the place of an image, the registry sent something that is no JSON, such as the page of a login:",
         "Check the host of the image in FROM, and the proxy or mirror between (spec.registries.mirrors).",
+        by_files=True,
     ),
 )

@@ -149,6 +149,7 @@ NO_OUTPUT: Final = Told(
         "The build logged nothing for spec.noOutputTimeout",
         "Mend the step that the last line of the log names, or raise spec.noOutputTimeout.",
     ),
+    by_files=True,
 )
 
 OTHERS: Final[tuple[Told, ...]] = (
