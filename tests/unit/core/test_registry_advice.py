@@ -211,7 +211,7 @@ def test_a_wrong_host_is_told_with_the_field_to_look_at(line: str, what: str, fi
                 "There is no image registry.imb.test:17001/nothing/here@sha256:14c53b: GET",
                 "There is no image registry.imb.test:17001/noname/here:1: GET",
                 "There is no image registry.imb.test:17001/plain404:1: GET",
-                "No mirror has the image busybox:1, or none could be asked",
+                "No mirror has the image busybox:1, or none could be asked (spec.registries.mirrors): image not found",
             ],
             strict=True,
         )
