@@ -88,6 +88,12 @@ class TestPlaces:
         given = case.expected(team).partition(" AS ")[0]
         assert failure.get("instruction") in (given, None), failure
 
+    def test_of_a_repository_it_is_told_how_a_mended_file_is_built(self, team: Team) -> None:
+        again = "Then set the annotation imagebuild.dev/requestedAt, or name the new revision."
+        hint = told(team, "second-step")["hint"]
+        assert "requestedAt" not in hint
+        assert told(team, "git-second-step")["hint"] == f"{hint} {again}"
+
     def test_a_second_run_that_takes_its_first_layer_from_the_cache(self, team: Team) -> None:
         told(team, "in-the-cache")
         status = team.rebuild("in-the-cache", "again")
