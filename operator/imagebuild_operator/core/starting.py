@@ -8,7 +8,7 @@ from imagebuild_operator.api.v1alpha1 import Failure, Run
 from imagebuild_operator.core import transitions
 from imagebuild_operator.core.causes.told import OBSTACLES, REFUSALS, advice, last_advice
 from imagebuild_operator.core.conditions import SHORT_BYTES, InProgress
-from imagebuild_operator.core.decisions import Decision, FetchWarnings, Wait
+from imagebuild_operator.core.decisions import Announcement, Decision, FetchWarnings, Wait
 from imagebuild_operator.core.mounts import with_object
 from imagebuild_operator.core.observe import Observation, Refusal
 from imagebuild_operator.core.outcome import MESSAGE_BYTES, advised, failure, shown
@@ -61,12 +61,7 @@ def forbidden(seen: Observation, run: Run, refusal: Refusal, end: datetime, now:
     if now >= refusal.retry_at:
         return None
     wait = min((refusal.retry_at - now).total_seconds(), (end - now).total_seconds())
-    if transitions.tells(seen.build, Reason.POD_FORBIDDEN) and transitions.observed(seen.build):
-        return Wait(wait)
-    waits = _waits(
-        Reason.POD_FORBIDDEN, f"The API server refuses the Pod: {refusal.message}", advice(REFUSALS, refusal.message)
-    )
-    return transitions.in_progress(seen.build, run, now, after=wait, waits=waits)
+    return _told(seen, run, _REFUSED, refusal.message, wait, now)
 
 
 def not_started(seen: Observation, run: Run, pod: PodView, end: datetime, now: datetime) -> Decision | Failure:
@@ -92,6 +87,7 @@ def not_started(seen: Observation, run: Run, pod: PodView, end: datetime, now: d
     return _told(seen, run, kind, detail, again, now)
 
 
+_REFUSED: Final = "The API server refuses the Pod"
 _WARNED: Final = "The Pod cannot start"
 _UNSCHEDULABLE: Final = "No node can take the Pod"
 
@@ -121,22 +117,22 @@ def _warned(warnings: tuple[str, ...], pod: PodView, *, known: bool) -> tuple[st
 
 
 def _told(seen: Observation, run: Run, kind: str, detail: str, after: float, now: datetime) -> Decision:
-    """One write for each kind of obstacle: the kubelet's wording of the same one changes with every back-off."""
-    stands = {c.type: c.message for c in seen.build.status.conditions or () if c.reason == Reason.POD_NOT_STARTING}
-    told = stands.get(ConditionType.RECONCILING, "")
-    waits = _waits(Reason.POD_NOT_STARTING, f"{kind}: {detail}", advice(OBSTACLES, f"{kind}: {detail}"))
-    if told.startswith(kind) and (detail in told or kind != _WARNED):
-        waits = InProgress(Reason.POD_NOT_STARTING, told, stands.get(ConditionType.READY, ""))
-    return transitions.in_progress(seen.build, run, now, after=after, waits=waits)
+    """One write and one Event for each obstacle, told by its kind and by what there is to do about it.
 
-
-def _waits(reason: Reason, message: str, hint: str) -> InProgress:
-    """What the Pod waits for and what to do about it, without credentials; in `Ready`, too.
-
-    The cluster's words give way to the hint.
+    The cluster's wording of the same one changes with every back-off, and gives way to the hint, in `Ready`, too.
     """
-    said, what = shown(message), shown(hint)
-    return InProgress(reason, advised(said, what, MESSAGE_BYTES), advised(said, what, SHORT_BYTES))
+    refused = kind == _REFUSED
+    reason, rows = (Reason.POD_FORBIDDEN, REFUSALS) if refused else (Reason.POD_NOT_STARTING, OBSTACLES)
+    said, hint = shown(f"{kind}: {detail}"), shown(advice(rows, f"{kind}: {detail}"))
+    stands = {c.type: c.message for c in seen.build.status.conditions or () if c.reason == reason}
+    told = stands.get(ConditionType.RECONCILING, "")
+    known = told.startswith(kind) and told.endswith(hint)
+    waits = InProgress(reason, advised(said, hint, MESSAGE_BYTES), advised(said, hint, SHORT_BYTES))
+    if known and (detail in told or kind != _WARNED):
+        waits = InProgress(reason, told, stands.get(ConditionType.READY, ""))
+    about = f"run {run.number} attempt {run.attempt}: {kind}: {hint}"
+    events = () if known else (Announcement(reason, waits.message, about, warning=True),)
+    return transitions.in_progress(seen.build, run, now, after=after, waits=waits, announcements=events)
 
 
 def _given_up(detail: str, hint: str) -> Failure:

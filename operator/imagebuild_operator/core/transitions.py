@@ -23,11 +23,6 @@ PLACE_SECONDS = 60.0
 RUN_DUE = Held("A run is due and held while spec.suspend is true.")
 
 
-def observed(build: BuildView) -> bool:
-    """Whether the status speaks of the current generation."""
-    return build.status.observed_generation == build.generation
-
-
 def tells(build: BuildView, reason: Reason) -> bool:
     """Whether a condition of the stored status has this reason."""
     return any(condition.reason == reason for condition in build.status.conditions or ())
@@ -154,10 +149,11 @@ def in_progress(
     *,
     after: float | None,
     waits: InProgress | None = None,
+    announcements: tuple[Announcement, ...] = (),
 ) -> Decision:
     """The attempt goes on: the status follows the generation and what keeps the Pod from going on."""
     state = waits or building(run)
-    return write(build, next_status(build, state, now, run=run), after=after)
+    return write(build, next_status(build, state, now, run=run), after=after, announcements=announcements)
 
 
 def suspended(build: BuildView, run: Run | None, now: datetime, *, stopped: bool = False) -> Decision:

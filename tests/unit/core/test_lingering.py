@@ -107,7 +107,7 @@ def test_the_pod_of_an_open_run_is_told_of_in_the_conditions_alone() -> None:
     assert world.told == []
 
 
-def test_one_that_is_in_the_way_of_the_next_is_told_of_in_the_conditions_alone() -> None:
+def test_one_that_is_in_the_way_of_the_next_is_told_of_as_what_is_in_its_way_alone() -> None:
     world = stopped("cancelled")
     world.request("again")
     world.step()

@@ -1,4 +1,4 @@
-"""A Pod that does not start: when its Events are asked for, and what the conditions say."""
+"""A Pod that does not start: when its Events are asked for, and what conditions and an Event of the build say."""
 
 from datetime import timedelta
 
@@ -6,13 +6,15 @@ import pytest
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.core.decide import decide
-from imagebuild_operator.core.decisions import Decision, FetchWarnings, Wait
+from imagebuild_operator.core.decisions import Announcement, Decision, FetchWarnings, Wait
 from imagebuild_operator.core.starting import MOUNTED_AFTER, TOLD_AFTER
 from tests.unit.core.world import World
 
 MISSING = 'MountVolume.SetUp failed for volume "registry-0" : secret "login" not found'
+OTHER = 'MountVolume.SetUp failed for volume "registry-1" : secret "mirror" not found'
 UNKNOWN = 'MountVolume.SetUp failed for volume "registry-0" : failed to sync secret cache: timed out'
 HINT = "Create the secret login in the namespace of the build; the Pod then goes on by itself."
+QUOTA = 'pods "web" is forbidden: exceeded quota: tight, requested: pods=1, used: pods={}, limited: pods=1'
 EARLY, LATE = MOUNTED_AFTER.total_seconds(), TOLD_AFTER.total_seconds()
 
 
@@ -40,6 +42,10 @@ def first_look(world: World, seconds: float) -> Decision:
 
 def messages(world: World) -> dict[str, str]:
     return {each["type"]: each["message"] for each in world.status["conditions"]}
+
+
+def events(world: World) -> list[Announcement]:
+    return [told for write in world.writes for told in write.announcements]
 
 
 def test_a_volume_that_cannot_be_mounted_is_told_early() -> None:
@@ -120,3 +126,145 @@ def test_once_it_was_given_up_ready_has_the_whole_of_what_to_do() -> None:
     assert world.reason() == Reason.START_TIMEOUT
     assert messages(world)["Ready"].startswith("Run 1 failed: The Pod could not start within")
     assert messages(world)["Ready"].endswith(world.status["failure"]["hint"])
+
+
+# Events of the build
+
+
+def test_an_event_has_the_words_of_the_condition_and_told_again_it_is_the_same() -> None:
+    world = begun(MISSING)
+    world.pass_time(EARLY)
+    world.step()
+    [told] = events(world)
+    assert (told.reason, told.warning) == ("PodNotStarting", True)
+    assert told.note == messages(world)["Reconciling"] == f"The Pod cannot start: {MISSING}. {HINT}"
+    for said in (UNKNOWN, MISSING.replace("SetUp", "SetUp, tried again,"), MISSING):
+        world.warnings = (said,)
+        world.pass_time(60)
+        world.step()
+        assert said in messages(world)["Reconciling"], "the condition follows the kubelet's words"
+    assert {each.about for each in events(world)} == {told.about}
+
+
+def test_other_words_for_the_same_obstacle_post_nothing() -> None:
+    world = begun(MISSING)
+    world.pass_time(EARLY)
+    world.step()
+    for said in (MISSING.replace("SetUp", "SetUp, tried again,"), UNKNOWN, UNKNOWN.replace("cache", "cache again")):
+        world.warnings = (said,)
+        world.pass_time(60)
+        world.step()
+    assert (len(world.writes), len(events(world))) == (5, 1)
+
+
+def test_each_missing_object_is_an_event_of_its_own() -> None:
+    world = begun(MISSING)
+    world.pass_time(EARLY)
+    world.step()
+    world.warnings = (OTHER, MISSING)
+    world.pass_time(60)
+    world.step()
+    first, second = events(world)
+    assert first.about != second.about
+    assert "Create the secret mirror in the namespace" in second.note
+
+
+@pytest.mark.parametrize(
+    ("reason", "said", "then"),
+    [
+        ("CreateContainerConfigError", 'secret "login" not found', 'secret "mirror" not found'),
+        ("ErrImagePull", "not found", ""),
+    ],
+)
+def test_what_a_container_waits_for_is_told_by_what_there_is_to_do(reason: str, said: str, then: str) -> None:
+    world = begun(ready="True", waiting={"reason": reason, "message": said})
+    world.step()
+    [waiting] = [each["state"]["waiting"] for each in world.live_pods()[0]["status"]["containerStatuses"]]
+    for message in (f"{said}: back-off", then or f"{said}: tried again"):
+        waiting["message"] = message
+        world.pass_time(60)
+        world.step()
+    assert len(events(world)) == (2 if then else 1)
+    assert (then or said) in messages(world)["Reconciling"]
+
+
+def test_a_build_that_starts_in_time_posts_nothing_of_it() -> None:
+    world = begun()
+    world.pass_time(LATE)
+    world.step()
+    world.start_pod()
+    world.step()
+    assert events(world) == []
+
+
+def test_an_obstacle_that_passes_posts_nothing_more() -> None:
+    world = begun(MISSING)
+    world.pass_time(EARLY)
+    world.step()
+    world.start_pod()
+    world.step()
+    assert world.reason() == Reason.BUILDING
+    assert [told.reason for told in events(world)] == [Reason.POD_NOT_STARTING]
+
+
+def refused(said: str) -> World:
+    world = World()
+    world.refuse = (403, said)
+    world.step()
+    return world
+
+
+def test_a_refusal_is_an_event_and_its_figures_are_told_once() -> None:
+    world = refused(QUOTA.format(1))
+    [told] = events(world)
+    assert (told.reason, told.warning) == ("PodForbidden", True)
+    assert told.note == messages(world)["Reconciling"]
+    assert told.note.endswith("Free room in ResourceQuota tight, have it raised, or lower spec.resources.")
+    writes = len(world.writes)
+    for used in range(2, 5):
+        world.refuse = (403, QUOTA.format(used))
+        world.pass_time(60)
+        world.step()
+    assert (len(world.writes), events(world)) == (writes, [told])
+    assert len([action for action in world.actions if action.startswith("refused")]) == 4
+
+
+def test_another_refusal_behind_the_first_is_told_too() -> None:
+    world = refused('pods "web" is forbidden: violates PodSecurity "restricted:latest"')
+    world.refuse = (403, QUOTA.format(1))
+    world.pass_time(60)
+    world.step()
+    assert "exceeded quota: tight" in messages(world)["Reconciling"]
+    first, second = events(world)
+    assert first.about != second.about
+
+
+def test_an_edit_that_leaves_the_refusal_as_it_is_posts_nothing() -> None:
+    world = refused(QUOTA.format(1))
+    world.edit(ttlSecondsAfterFinished=60)
+    world.pass_time(60)
+    world.step()
+    assert world.status["observedGeneration"] == 2
+    assert (world.reason(), len(events(world))) == (Reason.POD_FORBIDDEN, 1)
+
+
+def test_an_attempt_that_an_edit_makes_tells_anew() -> None:
+    world = refused(QUOTA.format(1))
+    world.edit(resources={"limits": {"memory": "4Gi"}})
+    world.pass_time(60)
+    world.step()
+    first, second = events(world)
+    assert first.note == second.note
+    assert first.about != second.about
+
+
+def test_what_comes_after_an_obstacle_of_another_kind_is_an_event_of_its_own() -> None:
+    world = begun(ready="True", waiting={"reason": "CreateContainerError", "message": "no such runtime"})
+    world.step()
+    world.live_pods()[0]["status"]["containerStatuses"][0]["state"] = {"waiting": {"reason": "ContainerCreating"}}
+    world.warnings = (UNKNOWN,)
+    world.pass_time(60)
+    world.step()
+    kinds = ["Container build cannot be created: no such runtime", f"The Pod cannot start: {UNKNOWN}"]
+    assert [told.note for told in events(world)] == kinds
+    assert len({told.about for told in events(world)}) == len(kinds)
