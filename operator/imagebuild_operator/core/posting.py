@@ -105,7 +105,10 @@ def _create(seen: Observation, run: Run, name: str, spec: ImageBuildSpec, policy
         # A spec that no rule of the schema stopped must end its run all the same, not hold a slot for ever.
         message = f"The spec makes no Pod: {error}"
         return ending.close(seen, run, failure(POD_INVALID.reason, message, POD_INVALID.doc.hint), now)
-    told = Announcement(
-        EventReason.STARTED, f"Run {run.number} started in Pod {name}.", f"run {run.number} attempt {run.attempt}"
-    )
-    return CreatePod(name, manifest, told)
+    return CreatePod(name, manifest, _started(run, name))
+
+
+def _started(run: Run, name: str) -> Announcement:
+    what = f"Run {run.number}" if run.attempt == 1 else f"Attempt {run.attempt} of run {run.number}"
+    about = f"run {run.number} attempt {run.attempt}"
+    return Announcement(EventReason.STARTED, f"{what} started in Pod {name}.", about)

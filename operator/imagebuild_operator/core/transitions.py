@@ -115,15 +115,13 @@ def _recorded(build: BuildView, run: Run, left_behind: Run | None, now: datetime
 def retrying(build: BuildView, run: Run, failed: Failure, now: datetime, *, memory: Memory | None = None) -> Decision:
     """An attempt failed and another follows: the record of when, and of the raised memory limit if it has one."""
     known = memory or build.status.memory
-    state = _retrying(run, failed, known)
-    note = f"{_next_attempt(run, known)} The last one failed: {explained(failed)}"
+    note = _next_attempt(run, failed, known)
     event = Announcement(failed.reason, note, f"run {run.number} attempt {run.attempt}", warning=True)
-    return WriteStatus(next_status(build, state, now, run=run, failure=failed, memory=known), (event,))
+    return WriteStatus(next_status(build, _retrying(note), now, run=run, failure=failed, memory=known), (event,))
 
 
-def _retrying(run: Run, failed: Failure | None, memory: Memory | None) -> InProgress:
-    why = f" The last one failed: {explained(failed)}" if failed else ""
-    return InProgress(Reason.RETRYING, clip(_next_attempt(run, memory) + why, 512))
+def _retrying(told: str) -> InProgress:
+    return InProgress(Reason.RETRYING, clip(told, 512))
 
 
 def explained(failed: Failure) -> str:
@@ -131,15 +129,20 @@ def explained(failed: Failure) -> str:
     return advised(failed.message, failed.hint)
 
 
-def _next_attempt(run: Run, memory: Memory | None) -> str:
+def _next_attempt(run: Run, failed: Failure | None, memory: Memory | None) -> str:
     given = f" with {memory.limit} of memory" if memory is not None and memory.limit else ""
-    return f"Attempt {run.attempt + 1} of run {run.number} starts at {run.next_attempt_time}{given}."
+    told = f"Attempt {run.attempt + 1} of run {run.number} starts at {run.next_attempt_time}{given}."
+    if failed is None:
+        return told
+    # After this one the next has more memory, which is what the hint asks for.
+    why = failed.message if failed.reason == Reason.OUT_OF_MEMORY else explained(failed)
+    return f"{told} The last one failed: {why}"
 
 
 def backing_off(build: BuildView, run: Run, after: float, now: datetime) -> Decision:
     """The next attempt is not due yet: the status follows the generation."""
-    status = next_status(build, _retrying(run, build.status.failure, build.status.memory), now, run=run)
-    return write(build, status, after=after)
+    state = _retrying(_next_attempt(run, build.status.failure, build.status.memory))
+    return write(build, next_status(build, state, now, run=run), after=after)
 
 
 def in_progress(

@@ -100,6 +100,12 @@ def test_the_next_attempt_has_twice_the_memory_and_the_write_that_says_so_comes_
     assert (told.reason, told.about, told.warning) == ("OutOfMemory", "run 1 attempt 1", True)
     assert "Attempt 2 of run 1" in told.note
     assert "with 2Gi of memory" in told.note
+    assert told.note.endswith("(exit code 137)."), "the operator has just done what the hint asks for"
+    [stands] = [each["message"] for each in world.status["conditions"] if each["type"] == "Reconciling"]
+    assert stands == told.note
+    world.edit(ttlSecondsAfterFinished=60)
+    world.step()
+    assert stands in [each["message"] for each in world.status["conditions"]]
     world.wait_for_retry()
     assert limit(world) == "2Gi"
     succeed(world)
@@ -739,6 +745,8 @@ def test_silence_counts_as_memory_once() -> None:
     assert (world.status["phase"], world.reason()) == (Phase.PENDING, Reason.RETRYING)
     assert world.status["memory"] == {"limit": "2Gi"}
     assert world.status["failure"]["logTail"] == "step 7"
+    (told,) = world.writes[-1].announcements
+    assert told.note.endswith(world.status["failure"]["hint"]), "more memory is a guess here"
     assert world.actions[-2:] == ["status Pending", f"delete {first}"]
     world.kubelet()
     world.wait_for_retry()

@@ -199,7 +199,8 @@ def test_a_start_is_told_when_the_pod_is_created_and_once_for_each_pod() -> None
     world.step()
     world.step()
     name = world.status["run"]["podName"]
-    assert [(told.about, told.note) for told in world.starts] == [("run 1 attempt 2", f"Run 1 started in Pod {name}.")]
+    told = ("run 1 attempt 2", f"Attempt 2 of run 1 started in Pod {name}.")
+    assert [(each.about, each.note) for each in world.starts] == [told]
 
 
 def test_a_start_that_the_process_before_recorded_is_told_by_the_one_that_creates_the_pod() -> None:
