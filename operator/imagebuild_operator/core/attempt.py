@@ -6,7 +6,7 @@ from typing import Final
 
 from imagebuild_operator.api.names import Reason
 from imagebuild_operator.api.v1alpha1 import Run
-from imagebuild_operator.core import ending, inputs, memory, runs, silence, starting, transitions
+from imagebuild_operator.core import announcements, ending, inputs, memory, runs, silence, starting, transitions
 from imagebuild_operator.core.causes.told import NAME_TAKEN
 from imagebuild_operator.core.decisions import Decision, FetchLog, FetchPod, Wait
 from imagebuild_operator.core.observe import Observation
@@ -57,7 +57,7 @@ def over(seen: Observation, run: Run, pod: PodView, policy: Policy, now: datetim
         decision = ending.close(memory.confirmed(seen, pod, late, now), run, late, now)
     else:
         decision = ending.failed(seen, run, outcome, policy, now, pod=pod)
-    return ending.with_warnings(decision, run, warnings_of(pod))
+    return announcements.with_warnings(decision, run, warnings_of(pod))
 
 
 def built_from(seen: Observation, run: Run) -> str | None:

@@ -1,15 +1,14 @@
-"""How a run ends: its result, what is told of it, and another try or another run where one is due."""
+"""How a run ends: its result in the status, and another try or another run where one is due."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, assert_never
 
-from imagebuild_operator.api.names import EventReason, Reason
+from imagebuild_operator.api.names import Reason
 from imagebuild_operator.api.v1alpha1 import Failure, Run
-from imagebuild_operator.core import inputs, memory, retry, runs, transitions
+from imagebuild_operator.core import announcements, inputs, memory, retry, runs, transitions
 from imagebuild_operator.core.conditions import SHORT_BYTES, Pushed, Stalled, State
-from imagebuild_operator.core.decisions import Announcement, AskSlot, Decision, Wait, WriteStatus
+from imagebuild_operator.core.decisions import AskSlot, Decision, Wait, WriteStatus
 from imagebuild_operator.core.history import finished, result_of, with_past
 from imagebuild_operator.core.observe import BuildView, Observation
 from imagebuild_operator.core.outcome import Outcome, Stopped, Success, advised
@@ -74,7 +73,7 @@ def _closed(build: BuildView, run: Run, outcome: Outcome, now: datetime) -> Deci
     changes = _changes(build, run, outcome, now)
     state = unanswered or _state(over, outcome, changes)
     status = transitions.next_status(build, state, now, run=over, **changes)
-    told = (_announcement(run, outcome), *_ttl_ignored(build, run))
+    told = (announcements.result(run, outcome), *announcements.ttl_ignored(build, run))
     return WriteStatus(status, told, result_of(run, reason, now))
 
 
@@ -95,7 +94,7 @@ def _closed_and_followed(
     assert isinstance(recorded, WriteStatus), "a run that was not there before is always written"  # noqa: S101
     changes = {**_changes(build, run, outcome, now), "failure": None}
     status = recorded.status.model_copy(update=changes)
-    told = (_announcement(run, outcome), *recorded.announcements)
+    told = (announcements.result(run, outcome), *recorded.announcements)
     return WriteStatus(status, told, result_of(run, _reason(outcome), now), recorded.waited)
 
 
@@ -164,73 +163,15 @@ def _known(reason: str) -> Reason:
     return Reason(reason) if reason in set(Reason) else Reason.BUILD_FAILED
 
 
-def _announcement(run: Run, outcome: Outcome) -> Announcement:
-    about = f"run {run.number}"
-    match outcome:
-        case Success(warning=""):
-            return Announcement(Reason.SUCCEEDED, _done(run, outcome), about)
-        case Success(warning=warning):
-            note = f"{_done(run, outcome)} {warning}"
-            return Announcement(EventReason.OUT_OF_MEMORY_SURVIVED, note, about, warning=True)
-        case Failure():
-            note = f"Run {run.number} failed: {transitions.explained(outcome)}"
-            return Announcement(outcome.reason, note, about, warning=True)
-        case Stopped():
-            return Announcement(outcome.reason, outcome.message, about)
-        case _:
-            assert_never(outcome)
-
-
-def _done(run: Run, success: Success) -> str:
-    if success.pushed:
-        return f"Run {run.number} pushed {success.digest}.{_needed(success)}"
-    return f"Run {run.number} built {success.digest} and pushed nothing, as it was asked."
-
-
-def _needed(success: Success) -> str:
-    if success.memory is None:
-        return ""
-    return f" It had {success.memory.learned} of memory, as later runs will: spec.resources.limits.memory is too small."
-
-
-def with_warnings(decision: Decision, run: Run, warnings: tuple[str, ...]) -> Decision:
-    """The write that ends an attempt, and an Event for what its init container warned of."""
-    if not warnings or not isinstance(decision, WriteStatus):
-        return decision
-    event = Announcement(EventReason.CREDENTIAL_CLASH, " ".join(warnings), f"run {run.number}", warning=True)
-    return replace(decision, announcements=(*decision.announcements, event))
-
-
-def _ttl_ignored(build: BuildView, run: Run) -> tuple[Announcement, ...]:
-    if build.spec is None or build.spec.ttl_seconds_after_finished is None or not build.tracked_by:
-        return ()
-    note = (
-        f"spec.ttlSecondsAfterFinished is not acted upon: {build.tracked_by} tracks this ImageBuild and would create "
-        "it anew. Take the field out, or let its owner remove the manifest."
-    )
-    return (Announcement(EventReason.TTL_IGNORED, note, f"run {run.number}", warning=True),)
-
-
 def up_to_date(build: BuildView, run: Run, now: datetime) -> Decision:
     """A finished run still answers the spec: the status follows the generation, and an Event says so."""
     current = run.model_copy(update={"generation": build.generation})
     status = transitions.next_status(build, _state_again(build, run), now, run=current)
     if status == build.status:
         return Wait()
-    told: tuple[Announcement, ...] = ()
-    if run.generation != build.generation:
-        told = (*_nothing_to_build(build, run), *_ttl_ignored(build, run))
-    return WriteStatus(status, told)
-
-
-def _nothing_to_build(build: BuildView, run: Run) -> tuple[Announcement, ...]:
-    if not runs.succeeded(build, run):
-        return ()
-    note = (
-        f"Up to date: generation {build.generation} changes nothing that decides the image of run {run.number}. "
-        "Set the annotation imagebuild.dev/requestedAt to build again all the same."
-    )
-    return (Announcement(EventReason.UP_TO_DATE, note, f"generation {build.generation}"),)
+    if run.generation == build.generation:
+        return WriteStatus(status)
+    return WriteStatus(status, (*announcements.up_to_date(build, run), *announcements.ttl_ignored(build, run)))
 
 
 def _state_again(build: BuildView, run: Run) -> State:
