@@ -118,6 +118,9 @@ def test_a_build_finds_the_memory_it_needs_and_its_next_run_starts_with_it(team:
     [told] = warnings(team, "grows", "OutOfMemory")
     assert "Attempt 2 of run 1" in told
     assert "with 192Mi of memory" in told
+    assert "spec.resources" not in told, "nobody has to do what the operator has just done"
+    starts = [event["message"] for event in team.events("grows") if event["reason"] == "Started"]
+    assert sorted(each.partition(" started in ")[0] for each in starts) == ["Attempt 2 of run 1", "Run 1", "Run 2"]
     # A limit of the spec's own above it ends what was learned.
     team.change("grows", resources=memory("256Mi"))
     last = team.rebuild("grows", "with more of its own")

@@ -4,6 +4,7 @@ All builds at once. Those that something in their namespace is in the way of hav
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ import pytest
 
 from tests.cluster.errors import ClusterError
 from tests.cluster.handle import ClusterHandle
+from tests.e2e.audit import requests
 from tests.e2e.cheap_builds import cheap
 from tests.e2e.team import JSON, Team
 
@@ -267,15 +269,14 @@ def told(cluster: ClusterHandle, spaces: dict[str, Team]) -> dict[str, Word]:
 
 @pytest.mark.parametrize("obstacle", OBSTACLES, ids=str)
 def test_it_is_told_in_the_clusters_own_words_while_it_lasts(told: dict[str, Word], obstacle: Obstacle) -> None:
-    status = told[obstacle.name].status
-    reason = "PodForbidden" if obstacle in REFUSED else "PodNotStarting"
+    status, reason = told[obstacle.name].status, reason_of(obstacle)
     assert {(each["type"], each["status"], each["reason"]) for each in status["conditions"]} == {
         ("Succeeded", "Unknown", reason),
         ("Ready", "Unknown", reason),
         ("Reconciling", "True", reason),
     }
     assert status["phase"] == "Pending"
-    messages = {each["type"]: each["message"] for each in status["conditions"]}
+    messages = messages_of(status)
     assert re.search(obstacle.words, messages["Reconciling"]), messages
     if obstacle.cause:
         assert f" {obstacle.hint}" in messages["Reconciling"]
@@ -283,7 +284,6 @@ def test_it_is_told_in_the_clusters_own_words_while_it_lasts(told: dict[str, Wor
     assert told[obstacle.name].after <= timedelta(seconds=TOLD_WITHIN_SECONDS)
 
 
-@pytest.mark.usefixtures("told")
 @pytest.mark.parametrize(
     "obstacle",
     [
@@ -291,7 +291,9 @@ def test_it_is_told_in_the_clusters_own_words_while_it_lasts(told: dict[str, Wor
         for each in OBSTACLES
     ],
 )
-def test_what_keeps_a_pod_from_starting_is_told_and_given_up(spaces: dict[str, Team], obstacle: Obstacle) -> None:
+def test_what_keeps_a_pod_from_starting_is_told_and_given_up(
+    spaces: dict[str, Team], told: dict[str, Word], obstacle: Obstacle
+) -> None:
     team = spaces[obstacle.space]
     status = team.result(obstacle.name, START_TIMEOUT_SECONDS + 60)
     assert status["phase"] == "Failed"
@@ -299,15 +301,39 @@ def test_what_keeps_a_pod_from_starting_is_told_and_given_up(spaces: dict[str, T
     assert failure["reason"] == "StartTimeout"
     assert re.search(obstacle.words, failure["message"]), failure
     assert failure["hint"].startswith(obstacle.hint)
-    messages = {each["type"]: each["message"] for each in status["conditions"]}
+    messages = messages_of(status)
     stop = "" if failure["message"][-1] in ".…" else "."
     assert messages["Stalled"] == f"{failure['message']}{stop} {failure['hint']}"
     assert messages["Ready"].endswith(failure["hint"])
-    team.until(lambda: bool(warnings(team, obstacle.name)), f"Event about {obstacle.name}", 15)
-    assert any(failure["hint"] in note for note in warnings(team, obstacle.name))
+    team.until(lambda: bool(warnings(team, obstacle.name, "StartTimeout")), f"Event about {obstacle.name}", 15)
+    assert any(failure["hint"] in note for note in warnings(team, obstacle.name, "StartTimeout"))
+    first = messages_of(told[obstacle.name].status)["Reconciling"]
+    assert warnings(team, obstacle.name, reason_of(obstacle)) == [first], "one Event, in the words of the condition"
     team.until(lambda: not team.pods(obstacle.name), f"end of the Pod of {obstacle.name}", 60)
 
 
-def warnings(team: Team, name: str) -> list[str]:
-    found = [each for each in team.events(name) if (each["type"], each["reason"]) == ("Warning", "StartTimeout")]
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize(("name", "space", "starts"), [("no-secret", "open", 1), ("quota", "full", 0)])
+def test_however_often_the_cluster_says_it_a_patch_and_an_event_are_enough(
+    spaces: dict[str, Team], name: str, space: str, starts: int
+) -> None:
+    """One of each for the start, for what is in the way, and for the end; a Pod that is refused has not started."""
+    team = spaces[space]
+    team.result(name, START_TIMEOUT_SECONDS + 60)
+    team.until(lambda: bool(warnings(team, name, "StartTimeout")), f"Event about {name}", 15)
+    asked = Counter(requests(team, name))
+    assert (asked["patch imagebuilds/status"], asked["create events"]) == (3, starts + 2), asked
+
+
+def reason_of(obstacle: Obstacle) -> str:
+    """What is told while there is hope."""
+    return "PodForbidden" if obstacle in REFUSED else "PodNotStarting"
+
+
+def messages_of(status: JSON) -> dict[str, str]:
+    return {each["type"]: each["message"] for each in status["conditions"]}
+
+
+def warnings(team: Team, name: str, reason: str) -> list[str]:
+    found = [each for each in team.events(name) if (each["type"], each["reason"]) == ("Warning", reason)]
     return [each["message"] for each in found]
