@@ -4,7 +4,6 @@ All builds at once. Those that something in their namespace is in the way of hav
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -314,15 +313,15 @@ def test_what_keeps_a_pod_from_starting_is_told_and_given_up(
 
 @pytest.mark.usefixtures("told")
 @pytest.mark.parametrize(("name", "space", "starts"), [("no-secret", "open", 1), ("quota", "full", 0)])
-def test_however_often_the_cluster_says_it_a_patch_and_an_event_are_enough(
+def test_however_often_the_cluster_says_it_an_event_is_posted_once(
     spaces: dict[str, Team], name: str, space: str, starts: int
 ) -> None:
-    """One of each for the start, for what is in the way, and for the end; a Pod that is refused has not started."""
+    """One of the start, one of what is in the way, and one of the end; a Pod that is refused has not started."""
     team = spaces[space]
     team.result(name, START_TIMEOUT_SECONDS + 60)
     team.until(lambda: bool(warnings(team, name, "StartTimeout")), f"Event about {name}", 15)
-    asked = Counter(requests(team, name))
-    assert (asked["patch imagebuilds/status"], asked["create events"]) == (3, starts + 2), asked
+    asked = requests(team, name)
+    assert asked.count("create events") == starts + 2, asked
 
 
 def reason_of(obstacle: Obstacle) -> str:
