@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from imagebuild_operator.api.names import ANNOTATION_REQUESTED_AT, API_VERSION, KIND
+from imagebuild_operator.api.names import ANNOTATION_REQUESTED_AT, API_VERSION, GROUP, KIND
 from imagebuild_operator.api.v1alpha1 import ImageBuild
 from tests.chart.paths import EXAMPLES
 
@@ -110,3 +110,11 @@ def test_the_page_about_gitlab_has_the_rules_of_the_pipeline() -> None:
     blocks = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)]
     [shown] = [block for block in blocks if block.keys() == {"rules"}]
     assert shown["rules"] == yaml.safe_load((GITLAB / ".gitlab-ci.yml").read_text())["build-image"]["rules"]
+
+
+def test_the_page_about_gitops_has_the_health_script() -> None:
+    page = (EXAMPLES.parent / "docs" / "how-to" / "gitops.md").read_text()
+    blocks = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)]
+    [shown] = [block["data"] for block in blocks if block["kind"] == "ConfigMap"]
+    script = (EXAMPLES / "argocd" / "health.lua").read_text()
+    assert shown == {f"resource.customizations.health.{GROUP}_{KIND}": script}

@@ -1,7 +1,8 @@
 """Builds the cluster's programs from Go modules at pinned versions, once, into a cache keyed by those versions.
 
 Each folder below `tools/` is one family: a go.mod of ours with `tool` lines, apart from the other families wherever
-their dependencies conflict. Only go.mod, go.sum and the flags below decide what is built, so their hash is the key.
+their dependencies conflict, or with a program of ours. Only its files and the flags below decide what is built, so
+their hash is the key.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ class Family:
     def key(self) -> str:
         """Changes exactly when what would be built changes."""
         digest = hashlib.sha256(repr(self).encode())
-        for file in ("go.mod", "go.sum"):
-            digest.update((self.folder / file).read_bytes())
+        for file in (self.folder / "go.mod", self.folder / "go.sum", *sorted(self.folder.glob("*.go"))):
+            digest.update(file.read_bytes())
         return digest.hexdigest()[:16]
 
     @property
@@ -115,6 +116,8 @@ CRANE = Family("crane", (Program("crane", "github.com/google/go-containerregistr
 # Built when a test asks for object stores, since the cluster is whole without them.
 S3 = Family("s3", (Program("versitygw", "github.com/versity/versitygw/cmd/versitygw"),))
 GCS = Family("gcs", (Program("fake-gcs-server", "github.com/fsouza/fake-gcs-server"),))
+# Ours, for what Flux and Argo CD run on every object: built when a test asks what they make of a build.
+GITOPS = Family("gitops", (Program("gitops", "."),))
 
 # The last release of the project that the others continue: built when a test asks for it.
 KANIKO_GOOGLE = Family(

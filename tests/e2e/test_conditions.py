@@ -12,7 +12,7 @@ from tests.cluster.settings import FAULTY_PORT, REGISTRY_HOST
 from tests.e2e.cheap_builds import cheap, lasting
 from tests.e2e.team import JSON, Team
 from tests.e2e.watching import Watch, builds_path
-from tests.unit.core.kstatus import Verdict, kstatus
+from tests.gitops import verdicts
 
 DEPLOYMENT = ("-n", installation.NAMESPACE, f"deployment/{installation.RELEASE}")
 IN_PROGRESS = {"Succeeded": "Unknown", "Ready": "Unknown", "Reconciling": "True"}
@@ -31,26 +31,27 @@ class Row:
     conditions: Mapping[str, str]
     reason: str
     phase: str
-    verdict: Verdict
+    flux: str
+    argo: str
 
     def __str__(self) -> str:
         return self.state
 
 
 TABLE = (
-    Row("new", {}, "", "Pending", "InProgress"),
-    Row("queued", IN_PROGRESS, "Queued", "Queued", "InProgress"),
-    Row("building", IN_PROGRESS, "Building", "Building", "InProgress"),
-    Row("waiting for an object", IN_PROGRESS, "PodNotStarting", "Pending", "InProgress"),
-    Row("retrying", IN_PROGRESS, "Retrying", "Pending", "InProgress"),
-    Row("image pushed", PUSHED, "Succeeded", "Succeeded", "Current"),
-    Row("failed for good", STALLED, "RegistryUnavailable", "Failed", "Failed"),
-    Row("cancelled", STALLED, "Cancelled", "Cancelled", "Failed"),
-    Row("superseded", STALLED, "Superseded", "Cancelled", "Failed"),
-    Row("suspended with a run due", HELD, "Suspended", "Suspended", "InProgress"),
-    Row("suspended while it ran", HELD, "Suspended", "Suspended", "InProgress"),
-    Row("pushed, then suspended", PUSHED, "Succeeded", "Succeeded", "Current"),
-    Row("pushed, then suspended and changed", HELD, "Suspended", "Suspended", "InProgress"),
+    Row("new", {}, "", "Pending", "InProgress", "Progressing"),
+    Row("queued", IN_PROGRESS, "Queued", "Queued", "InProgress", "Progressing"),
+    Row("building", IN_PROGRESS, "Building", "Building", "InProgress", "Progressing"),
+    Row("waiting for an object", IN_PROGRESS, "PodNotStarting", "Pending", "InProgress", "Progressing"),
+    Row("retrying", IN_PROGRESS, "Retrying", "Pending", "InProgress", "Progressing"),
+    Row("image pushed", PUSHED, "Succeeded", "Succeeded", "Current", "Healthy"),
+    Row("failed for good", STALLED, "RegistryUnavailable", "Failed", "Failed", "Degraded"),
+    Row("cancelled", STALLED, "Cancelled", "Cancelled", "Failed", "Degraded"),
+    Row("superseded", STALLED, "Superseded", "Cancelled", "Failed", "Degraded"),
+    Row("suspended with a run due", HELD, "Suspended", "Suspended", "InProgress", "Suspended"),
+    Row("suspended while it ran", HELD, "Suspended", "Suspended", "InProgress", "Suspended"),
+    Row("pushed, then suspended", PUSHED, "Succeeded", "Succeeded", "Current", "Healthy"),
+    Row("pushed, then suspended and changed", HELD, "Suspended", "Suspended", "InProgress", "Suspended"),
 )
 
 
@@ -157,7 +158,18 @@ def test_a_row_of_the_table(states: dict[str, JSON], row: Row) -> None:
     assert read(build) == row.conditions
     assert reason_of(build) == row.reason
     assert build["status"]["phase"] == row.phase
-    assert kstatus(build["metadata"]["generation"], build["status"]) == row.verdict
+    [verdict] = verdicts([build])
+    assert (verdict.flux.status, verdict.argo.status) == (row.flux, row.argo)
+
+
+def test_argo_shows_why_a_build_failed_and_what_to_do(states: dict[str, JSON]) -> None:
+    build = states["failed for good"]
+    failure = build["status"]["failure"]
+    [verdict] = verdicts([build])
+    assert verdict.argo.message.startswith(f"RegistryUnavailable: {failure['message']}")
+    assert verdict.argo.message.endswith(failure["hint"])
+    [verdict] = verdicts([states["waiting for an object"]])
+    assert "Create the secret missing in the namespace" in verdict.argo.message
 
 
 def test_the_state_before_the_operator_saw_it_comes_from_the_schema(states: dict[str, JSON]) -> None:

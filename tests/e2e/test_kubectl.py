@@ -45,11 +45,13 @@ def test_one_line_tells_the_story(team: Team, web: JSON) -> None:
     assert (rows["broken"]["PHASE"], rows["broken"]["REASON"]) == ("Failed", "StepFailed")
 
 
-def test_the_wide_line_adds_digest_and_duration(team: Team, web: JSON) -> None:
-    row = table(team.kubectl("get", "imb", "-o", "wide"))["web"]
-    assert row["DIGEST"] == web["digest"]
-    assert row["DURATION"] == web["run"]["duration"]
-    assert re.fullmatch(r"(\d+[hms])+", row["DURATION"])
+def test_the_wide_line_adds_digest_duration_and_what_to_do(team: Team, web: JSON) -> None:
+    rows = table(team.kubectl("get", "imb", "-o", "wide"))
+    assert rows["web"]["DIGEST"] == web["digest"]
+    assert rows["web"]["DURATION"] == web["run"]["duration"]
+    assert re.fullmatch(r"(\d+[hms])+", rows["web"]["DURATION"])
+    assert rows["broken"]["MESSAGE"].startswith("Run 1 failed: ")
+    assert rows["broken"]["MESSAGE"].endswith(team.status("broken")["failure"]["hint"])
 
 
 def test_a_wait_for_success_of_a_failed_build_does_not_end_well(team: Team, web: JSON) -> None:
@@ -98,5 +100,12 @@ def test_describe_shows_the_events_of_a_run(team: Team, web: JSON) -> None:
     assert re.search(r"Normal +Started +\S+ +imagebuild-operator +Run 1 started in Pod web-1-1-", events), events
     assert re.search(rf"Normal +Succeeded +\S+ +imagebuild-operator +Run 1 pushed {web['digest']}", events), events
     assert len(events.strip().splitlines()) == 5, events
-    failed = team.kubectl("describe", "imagebuild", "broken")
-    assert re.search(r"Warning +StepFailed +\S+ +imagebuild-operator +Run 1 failed: ", failed), failed
+
+
+def test_describe_shows_the_reason_of_a_failure_and_what_to_do(team: Team, web: JSON) -> None:
+    text = team.kubectl("describe", "imagebuild", "broken")
+    [event] = re.findall(r"Warning +StepFailed +\S+ +imagebuild-operator +(Run 1 failed: .*)", text)
+    failure = team.status("broken")["failure"]
+    for said in (failure["message"], failure["hint"]):
+        assert said in event
+    assert re.search(rf"^    Hint: +{re.escape(failure['hint'])}$", text, re.MULTILINE), text

@@ -32,6 +32,7 @@ NOT_APPLIED: Final = {
     (GITLAB, "build"): "a job of GitLab, the one with kaniko",
     (GITLAB, "rules"): "of a job of GitLab",
     (GITLAB, "after_script"): "of a job of GitLab",
+    ("docs/how-to/gitops.md", "Kustomization"): "of Flux",
     ("examples/gitlab/.gitlab-ci.yml", "stages"): "a pipeline of GitLab, which the end-to-end tests run",
 }
 

@@ -170,7 +170,7 @@ def openapi_schema() -> Schema:
 
 def printer_columns() -> list[Schema]:
     """What `kubectl get` shows; priority 1 is shown with `-o wide` only."""
-    succeeded = names.ConditionType.SUCCEEDED.value
+    succeeded, ready = names.ConditionType.SUCCEEDED.value, names.ConditionType.READY.value
     return [
         {"name": "Phase", "type": "string", "jsonPath": ".status.phase"},
         {"name": "Image", "type": "string", "jsonPath": ".spec.output.images[0]"},
@@ -178,6 +178,12 @@ def printer_columns() -> list[Schema]:
         {"name": "Digest", "type": "string", "jsonPath": ".status.digest", "priority": 1},
         {"name": "Duration", "type": "string", "jsonPath": ".status.run.duration", "priority": 1},
         {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+        {
+            "name": "Message",
+            "type": "string",
+            "jsonPath": f'.status.conditions[?(@.type=="{ready}")].message',
+            "priority": 1,
+        },
     ]
 
 
