@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, Final, Self
@@ -39,14 +38,6 @@ class Refused(Exception):  # noqa: N818  an answer, which most callers expect
         self.status = status
 
 
-def trust(handle: ApiHandle) -> ssl.SSLContext:
-    """The administrator's certificate and the CA to check the API server with."""
-    context = ssl.create_default_context(cafile=str(handle.paths.ca))
-    pki = handle.paths.pki
-    context.load_cert_chain(pki / "client-kubeconfig.crt", pki / "client-kubeconfig.key")
-    return context
-
-
 class Api:
     """The administrator's connection."""
 
@@ -58,7 +49,7 @@ class Api:
     @asynccontextmanager
     async def connect(cls, handle: ApiHandle) -> AsyncIterator[Self]:
         """Open connections as needed, and close them in the end."""
-        connector = aiohttp.TCPConnector(ssl=trust(handle), limit=0)
+        connector = aiohttp.TCPConnector(ssl=handle.trust(), limit=0)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
         # Answers are passed on as they come, so none may be compressed unless the operator asked for it.
         plain = {"Accept-Encoding", "User-Agent"}

@@ -5,11 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import os
+import ssl
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +100,32 @@ class ApiHandle:
         """`kubectl get … -o json`."""
         document: dict[str, Any] = json.loads(self.kubectl("get", *arguments, "-o", "json"))
         return document
+
+    def read(self, path: str) -> str:
+        """What the API server answers to a GET, without a process for it: whoever waits looks often.
+
+        Raises:
+            ClusterError: with the answer, if it is an error.
+        """
+        try:
+            with self._opener.open(self.url + path, timeout=30) as answer:
+                text: str = answer.read().decode()
+        except urllib.error.HTTPError as error:
+            raise ClusterError(f"GET {path}: {error.read().decode()}") from error
+        return text
+
+    def trust(self) -> ssl.SSLContext:
+        """The administrator's certificate and the CA to check the API server with."""
+        context = ssl.create_default_context(cafile=str(self.paths.ca))
+        pki = self.paths.pki
+        context.load_cert_chain(pki / "client-kubeconfig.crt", pki / "client-kubeconfig.key")
+        return context
+
+    @cached_property
+    def _opener(self) -> urllib.request.OpenerDirector:
+        # The person's proxy settings must not come between us and the bridge.
+        handlers = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self.trust())
+        return urllib.request.build_opener(*handlers)
 
     def audit_entries(self, since: datetime | None = None) -> list[dict[str, Any]]:
         """Audit events received at or after `since`: user, verb, objectRef, responseStatus and so on."""

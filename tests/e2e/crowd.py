@@ -72,11 +72,7 @@ class Crowd:
 
     def look(self) -> dict[Name, JSON]:
         """The status of each build."""
-        return {
-            (space.namespace, build["metadata"]["name"]): build["status"]
-            for space in self.spaces
-            for build in space.cluster.get("imagebuilds", "-n", space.namespace)["items"]
-        }
+        return {(space.namespace, name): status for space in self.spaces for name, status in space.builds().items()}
 
     def until_phase(self, phases: tuple[str, ...], count: int, seconds: float) -> dict[Name, JSON]:
         """Wait until so many builds are in one of the phases; returns all statuses."""

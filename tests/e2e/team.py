@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlencode
 
 from tests import installation
 from tests.cluster.errors import ClusterError
@@ -19,7 +20,9 @@ from tests.cluster.handle import ClusterHandle
 JSON = dict[str, Any]
 
 BUILD_SECONDS = 180.0
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.1
+API = "/apis/imagebuild.dev/v1alpha1"
+CORE_API = "/api/v1"
 # Phases in which a Pod or an ImageBuild has ended.
 FINISHED = ("Succeeded", "Failed", "Cancelled")
 
@@ -136,7 +139,12 @@ class Team:
     # What they see
 
     def get(self, name: str) -> JSON:
-        return self.cluster.get("imagebuild", name, "-n", self.namespace)
+        return self._read(API, f"imagebuilds/{name}")
+
+    def builds(self) -> dict[str, JSON]:
+        """The status of each build by its name."""
+        items = self._read(API, "imagebuilds")["items"]
+        return {build["metadata"]["name"]: build.get("status", {}) for build in items}
 
     def status(self, name: str) -> JSON:
         status: JSON = self.get(name).get("status", {})
@@ -146,16 +154,24 @@ class Team:
         selector = "app.kubernetes.io/managed-by=imagebuild-operator" + (
             f",imagebuild.dev/build={name}" if name else ""
         )
-        items: list[JSON] = self.cluster.get("pods", "-n", self.namespace, "-l", selector)["items"]
+        items: list[JSON] = self._read(CORE_API, f"pods?{urlencode({'labelSelector': selector})}")["items"]
         return items
 
     def log(self, name: str, container: str = "build") -> str:
         """The log of the recorded run's Pod."""
-        return self.kubectl("logs", self.status(name)["run"]["podName"], "-c", container)
+        pod = self.status(name)["run"]["podName"]
+        return self.cluster.read(f"{self._path(CORE_API)}/pods/{pod}/log?container={container}")
 
     def events(self, name: str) -> list[JSON]:
-        items = self.cluster.get("events", "-n", self.namespace)["items"]
+        items = self._read(CORE_API, "events")["items"]
         return [event for event in items if event["involvedObject"].get("name") == name]
+
+    def _read(self, api: str, what: str) -> JSON:
+        document: JSON = json.loads(self.cluster.read(f"{self._path(api)}/{what}"))
+        return document
+
+    def _path(self, api: str) -> str:
+        return f"{api}/namespaces/{self.namespace}"
 
     def operator_log(self) -> list[JSON]:
         """Lines of the operator's log about this namespace, and those about no build at all."""
@@ -190,7 +206,7 @@ class Team:
                 return {member.name.strip("/"): _image_file(tar, member) for member in tar}
 
     def _pod_phase(self, pod: str) -> str:
-        return str(self.cluster.get("pod", pod, "-n", self.namespace)["status"].get("phase"))
+        return str(self._read(CORE_API, f"pods/{pod}")["status"].get("phase"))
 
     def writes(self, user: str = "system:serviceaccount:imagebuild-system:imagebuild-operator") -> list[JSON]:
         """Requests of the operator about this namespace, from the audit log, complete ones only."""

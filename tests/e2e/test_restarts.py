@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.e2e.operator_process import kill, operator_processes, replace_pod, until_ready
-from tests.e2e.team import FINISHED, JSON, Team
+from tests.e2e.team import FINISHED, Team
 
 BUILDS = 20
 KILLS = 10
@@ -21,14 +21,8 @@ def team(team: Team) -> Iterator[Team]:
     until_ready(team.cluster)
 
 
-def builds_of(team: Team) -> dict[str, JSON]:
-    """The status of each build by its name."""
-    items = team.cluster.get("imagebuilds", "-n", team.namespace)["items"]
-    return {build["metadata"]["name"]: build["status"] for build in items}
-
-
 def unfinished(team: Team) -> int:
-    return sum(status["phase"] not in FINISHED for status in builds_of(team).values())
+    return sum(status["phase"] not in FINISHED for status in team.builds().values())
 
 
 def created_pods(team: Team) -> list[str]:
@@ -64,7 +58,7 @@ def test_twenty_builds_outlive_ten_hard_kills(team: Team) -> None:
 
 
 def assert_each_was_built_once(team: Team) -> None:
-    builds = builds_of(team)
+    builds = team.builds()
     assert len(builds) == BUILDS
     assert {(status["phase"], status["run"]["number"], status["run"]["attempt"]) for status in builds.values()} == {
         ("Succeeded", 1, 1)

@@ -18,6 +18,7 @@ from tests.e2e.team import FINISHED, JSON, Team
 
 IN_PROGRESS = {"Succeeded": "Unknown", "Ready": "Unknown", "Reconciling": "True"}
 REFUSED = "answers-401"
+UNHEARD = "nobody-listens"
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +60,22 @@ def stage(status: JSON) -> tuple[Any, ...]:
 
 
 @pytest.fixture(scope="module")
-def courses(team: Team, faulty: FaultyRegistry) -> dict[str, Course]:
+def unheard(team: Team, faulty: FaultyRegistry) -> JSON:
+    """The status of a build after its first attempt, in which nobody listened at the registry."""
+    faulty.refuse()
+    try:
+        team.apply(manifest(team, UNHEARD))
+        return team.until_status(UNHEARD, lambda status: "failure" in status, "failed attempt")
+    finally:
+        faulty.listen()
+
+
+@pytest.fixture(scope="module")
+def courses(team: Team, faulty: FaultyRegistry, unheard: JSON) -> dict[str, Course]:
     """All builds at once, each healed when as many attempts of it have failed as its trouble lasts."""
     faulty.fail(*(trouble.fault_of(team) for trouble in TROUBLES))
     team.apply(*(each.manifest(team) for each in TROUBLES), manifest(team, REFUSED, login=WRONG_LOGINS))
-    found: dict[str, Course] = {each.name: Course() for each in TROUBLES} | {REFUSED: Course()}
+    found: dict[str, Course] = {name: Course() for name in (*(each.name for each in TROUBLES), REFUSED, UNHEARD)}
 
     def ended() -> bool:
         statuses = statuses_of(team)
@@ -87,8 +99,7 @@ def over(status: JSON) -> list[JSON]:
 
 def statuses_of(team: Team) -> dict[str, JSON]:
     """The statuses of all builds that have begun a run."""
-    items = team.cluster.get("imagebuilds", "-n", team.namespace)["items"]
-    return {build["metadata"]["name"]: build["status"] for build in items if "run" in build.get("status", {})}
+    return {name: status for name, status in team.builds().items() if "run" in status}
 
 
 @pytest.mark.parametrize("trouble", TROUBLES, ids=str)
@@ -178,20 +189,10 @@ def test_a_refused_login_is_not_tried_again(team: Team, courses: dict[str, Cours
     assert status["failure"]["reason"] not in ("RegistryUnavailable", "RateLimited")
 
 
-def test_a_registry_that_nobody_listens_for_is_waited_for(
-    team: Team, faulty: FaultyRegistry, courses: dict[str, Course]
-) -> None:
-    """It comes after all the others, which need somebody to listen."""
-    assert courses
-    faulty.refuse()
-    try:
-        team.apply(manifest(team, "nobody-listens"))
-        status = team.until_status("nobody-listens", lambda status: "failure" in status, "failed attempt")
-    finally:
-        faulty.listen()
-    assert status["failure"]["reason"] == "RegistryUnavailable"
-    assert "connection refused" in status["failure"]["message"]
-    status = team.result("nobody-listens")
+def test_a_registry_that_nobody_listens_for_is_waited_for(team: Team, unheard: JSON) -> None:
+    assert unheard["failure"]["reason"] == "RegistryUnavailable"
+    assert "connection refused" in unheard["failure"]["message"]
+    status = team.result(UNHEARD)
     assert status["phase"] == "Succeeded", status
     assert [attempt["reason"] for attempt in status["run"]["attempts"]] == ["Succeeded", "RegistryUnavailable"]
-    assert status["digest"] == team.digest(team.image("nobody-listens"))
+    assert status["digest"] == team.digest(team.image(UNHEARD))
