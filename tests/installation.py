@@ -29,7 +29,7 @@ def _context_files() -> Iterator[Path]:
         yield from (file for file in found if file.is_file() and "__pycache__" not in file.parts)
 
 
-def _context_tar() -> bytes:
+def context_tar() -> bytes:
     """The files of the operator's image, the same bytes for the same contents."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
@@ -39,6 +39,11 @@ def _context_tar() -> bytes:
             entry.size, entry.mode = len(content), 0o644
             archive.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()
+
+
+def operator_image(cluster: ClusterHandle, context: bytes) -> tuple[str, str]:
+    """Repository and tag of the operator's image that is built from a context."""
+    return f"{cluster.registry.host}/imagebuild-operator", hashlib.sha256(context).hexdigest()[:12]
 
 
 def has_image(cluster: ClusterHandle, reference: str) -> bool:
@@ -55,9 +60,8 @@ def build_operator_image(cluster: ClusterHandle, log: Path) -> tuple[str, str]:
 
     The context goes to the Pod as an image volume, so that no server has to offer it. `log` receives the build's log.
     """
-    context = _context_tar()
-    tag = hashlib.sha256(context).hexdigest()[:12]
-    repository = f"{cluster.registry.host}/imagebuild-operator"
+    context = context_tar()
+    repository, tag = operator_image(cluster, context)
     if has_image(cluster, f"{repository}:{tag}"):
         return repository, tag
     layer = cluster.paths.config / "operator-context.tar"

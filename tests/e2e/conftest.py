@@ -9,6 +9,7 @@ from tests.cluster import running_cluster
 from tests.cluster.handle import ClusterHandle
 from tests.cluster.locks import locked
 from tests.cluster.settings import CACHE_FOLDER
+from tests.e2e.kept_image import kept_or_built
 from tests.e2e.team import Team
 
 
@@ -30,8 +31,8 @@ def cluster() -> Iterator[ClusterHandle]:
 
 @pytest.fixture(scope="session")
 def operator_image(cluster: ClusterHandle) -> tuple[str, str]:
-    """The operator's image, built from this checkout by kaniko in the cluster."""
-    return installation.build_operator_image(cluster, cluster.paths.logs / "operator-image-build.log")
+    """The operator's image, built from this checkout by kaniko in the cluster, if need be."""
+    return kept_or_built(cluster)
 
 
 @pytest.fixture(scope="session")
