@@ -9,9 +9,9 @@ from tests.cluster import settings
 from tests.cluster.handle import ClusterHandle
 from tests.cluster.object_stores import BUCKET, ObjectStores
 from tests.e2e.artifacts import archive
+from tests.e2e.examples import company_ca, localised
 from tests.e2e.reported import reported
 from tests.e2e.team import JSON, Team
-from tests.e2e.test_examples import company_ca, localised
 
 KEY = "shop/web 1.tar.gz"
 EXAMPLE = "examples/web-app-1.3.0.tar.gz"
