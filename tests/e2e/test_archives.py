@@ -111,21 +111,29 @@ def builds(team: Team, files: FileServer, release: bytes, flat: bytes) -> None:
         "refused": http(private, secretRef={"name": "wrong"}),
         "no-login": http(private),
         "no-password": http(private, secretRef={"name": "half"}),
-        "late": http(private, secretRef={"name": "late"}),
         "login-elsewhere": http(files.url("elsewhere/private/web.tar"), secretRef={"name": "right"}),
     }
     team.apply(
         right_login(team, files, "right"),
         login(team, "wrong", username=files.user, password=WRONG_PASSWORD),
         login(team, "half", username=files.user),
-        *(team.manifest(name, source) for name, source in sources.items()),
+        # Those that wait come first, so that the others build meanwhile.
+        team.manifest("late", http(private, secretRef={"name": "late"})),
         # What may pass is tried again, unless that is not wanted.
         team.manifest("closed", http(f"https://{files.host}:1/web.tar"), retry={"limit": 0}),
+        *(team.manifest(name, source) for name, source in sources.items()),
         team.manifest("untrusted", http(public), registries={"secretRefs": team.registries["secretRefs"]}),
     )
 
 
-@pytest.mark.usefixtures("builds")
+@pytest.fixture(scope="module")
+def late_login(team: Team, files: FileServer, builds: None) -> None:
+    """It comes as soon as it is missed: the kubelet looks again later, and meanwhile the others build."""
+    until_told(team, "late", 'secret "late" not found')
+    team.apply(right_login(team, files, "late"))
+
+
+@pytest.mark.usefixtures("late_login")
 class TestWhatIsBuilt:
     @pytest.mark.parametrize("name", ["checked", "moved"])
     def test_a_folder_of_a_release(self, team: Team, release: bytes, name: str) -> None:
@@ -146,7 +154,7 @@ class TestWhatIsBuilt:
         assert team.files(status["image"])["src/which"].content == "flat"
 
 
-@pytest.mark.usefixtures("builds")
+@pytest.mark.usefixtures("late_login")
 class TestWhatIsNot:
     @pytest.mark.parametrize(
         ("name", "reason", "told"),
@@ -180,9 +188,7 @@ class TestWhatIsNot:
         assert CHECKSUM in failure["message"]
         assert checksum(release) in failure["message"]
 
-    def test_a_login_that_comes_late_is_waited_for(self, team: Team, files: FileServer) -> None:
-        until_told(team, "late", 'secret "late" not found')
-        team.apply(right_login(team, files, "late"))
+    def test_a_login_that_comes_late_is_waited_for(self, team: Team) -> None:
         assert_waited(team, "late")
 
     def test_a_refused_login_is_named_and_builds_when_it_is_mended(self, team: Team, files: FileServer) -> None:

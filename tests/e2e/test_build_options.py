@@ -63,6 +63,13 @@ def builds(team: Team, google: JSON) -> None:
     )
 
 
+@pytest.fixture(scope="module")
+def late_tokens(team: Team, builds: None) -> None:
+    """They come as soon as they are missed: the kubelet looks again later, and meanwhile the others build."""
+    until_told(team, "late", '"late-tokens" not found')
+    team.apply(secret(team, "late-tokens", token=LATE_TOKEN))
+
+
 def named(team: Team, kind: str, name: str, **members: Any) -> JSON:
     return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": team.namespace}, **members}
 
@@ -146,7 +153,7 @@ def assert_refused(team: Team, name: str, reason: str, message: str) -> None:
     assert team.pods(name) == []
 
 
-@pytest.mark.usefixtures("builds")
+@pytest.mark.usefixtures("late_tokens")
 class TestArguments:
     def test_steps_get_the_values_of_secret_and_config_map(self, team: Team) -> None:
         status = team.result("arguments")
@@ -166,14 +173,12 @@ class TestArguments:
         assert [kind for kind, text in told.items() if TOKEN in text] == []
 
     def test_a_secret_that_comes_late_is_waited_for(self, team: Team) -> None:
-        until_told(team, "late", '"late-tokens" not found')
-        team.apply(secret(team, "late-tokens", token=LATE_TOKEN))
         assert_waited(team, "late")
         checksum = hashlib.sha256(LATE_TOKEN.encode()).hexdigest()
         assert team.files(team.status("late")["image"])["token"].content.strip() == checksum
 
 
-@pytest.mark.usefixtures("builds")
+@pytest.mark.usefixtures("late_tokens")
 class TestOutput:
     def test_annotations_are_in_the_manifest(self, team: Team) -> None:
         status = team.result("annotated")
@@ -225,7 +230,7 @@ class TestOutput:
         assert log.count("Retrying operation after") == 1
 
 
-@pytest.mark.usefixtures("builds")
+@pytest.mark.usefixtures("late_tokens")
 class TestExecutors:
     @pytest.mark.cause("field-unsupported")
     def test_secrets_are_refused_where_the_executor_has_none(self, team: Team) -> None:
@@ -251,7 +256,7 @@ class TestExecutors:
         assert_refused(team, "extra-refused", "ArgumentNotAllowed", words)
 
 
-@pytest.mark.usefixtures("builds")
+@pytest.mark.usefixtures("late_tokens")
 class TestBaseImages:
     def test_a_base_image_that_was_warmed_is_not_downloaded(self, team: Team, google: JSON) -> None:
         # One in Docker's format: those in OCI format are what this executor's warmer gets wrong.

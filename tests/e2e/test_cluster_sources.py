@@ -11,7 +11,7 @@ import pytest
 from tests import installation
 from tests.cluster.handle import ClusterHandle
 from tests.e2e.artifacts import FLUX, TAR, TITLE, UNPACK, Blob, archive, push_artifact
-from tests.e2e.missing import until_told
+from tests.e2e.missing import assert_waited, until_told
 from tests.e2e.team import JSON, Team
 
 TOLD_WITHIN_SECONDS = 30
@@ -172,31 +172,18 @@ def oci(**members: Any) -> JSON:
     return {"oci": members}
 
 
-@pytest.mark.usefixtures("builds")
-class TestMissing:
-    """Told, and healed by nothing but what was missing."""
-
-    def test_a_config_map_that_comes_late(self, team: Team) -> None:
-        until_told(team, "late-map", '"late" not found', TOLD_WITHIN_SECONDS)
-        team.apply(namespaced(team, "ConfigMap", "late", data={"Dockerfile": team.dockerfile("COPY . /src")}))
-        status = team.result("late-map")
-        assert (status["phase"], status["run"]["attempt"]) == ("Succeeded", 1), status
-
-    def test_a_key_that_comes_late(self, team: Team) -> None:
-        until_told(team, "late-key", "ConfigMap half has no key late. ", TOLD_WITHIN_SECONDS)
-        team.kubectl("patch", "configmap", "half", "--type=merge", "--patch", '{"data": {"late": "at last"}}')
-        status = team.result("late-key")
-        assert (status["phase"], status["run"]["attempt"]) == ("Succeeded", 1), status
-        assert team.files(status["image"])["src/late"].content == "at last"
-
-    def test_a_claim_that_comes_late(self, team: Team) -> None:
-        until_told(team, "late-claim", 'persistentvolumeclaim "late" not found', TOLD_WITHIN_SECONDS)
-        team.apply(*volume(team, late_volume(team), "late"))
-        status = team.result("late-claim")
-        assert (status["phase"], status["run"]["attempt"]) == ("Succeeded", 1), status
+@pytest.fixture(scope="module")
+def late(team: Team, builds: None) -> None:
+    """What comes late comes as soon as it is missed: the kubelet looks again later, and meanwhile the others build."""
+    until_told(team, "late-map", '"late" not found', TOLD_WITHIN_SECONDS)
+    team.apply(namespaced(team, "ConfigMap", "late", data={"Dockerfile": team.dockerfile("COPY . /src")}))
+    until_told(team, "late-claim", 'persistentvolumeclaim "late" not found', TOLD_WITHIN_SECONDS)
+    team.apply(*volume(team, late_volume(team), "late"))
+    until_told(team, "late-key", "ConfigMap half has no key late. ", TOLD_WITHIN_SECONDS)
+    team.kubectl("patch", "configmap", "half", "--type=merge", "--patch", '{"data": {"late": "at last"}}')
 
 
-@pytest.mark.usefixtures("builds")
+@pytest.mark.usefixtures("late")
 class TestConfigMaps:
     def test_items_are_files_of_their_own(self, team: Team) -> None:
         status = team.result("items")
@@ -225,7 +212,7 @@ class TestConfigMaps:
         assert team.files(status["image"])["src/html/index.html"].content == "<p>new"
 
 
-@pytest.mark.usefixtures("builds")
+@pytest.mark.usefixtures("late")
 class TestVolumes:
     def test_a_volume_is_the_context(self, team: Team) -> None:
         status = team.result("volume")
@@ -250,7 +237,7 @@ class TestVolumes:
         assert not (team.cluster.paths.config / team.namespace / "services/missing").exists()
 
 
-@pytest.mark.usefixtures("builds")
+@pytest.mark.usefixtures("late")
 class TestRegistries:
     @pytest.mark.parametrize(("name", "revision"), [("tag", {"revision": "1"}), ("digest", {})])
     def test_the_layers_of_an_image(
@@ -297,8 +284,23 @@ def assert_of_both_layers(team: Team, status: JSON) -> None:
     assert not [name for name in files if "hidden" in name or "layer" in name]
 
 
+@pytest.mark.usefixtures("late")
+class TestMissing:
+    """Told, and healed by nothing but what was missing."""
+
+    def test_a_config_map_that_comes_late(self, team: Team) -> None:
+        assert_waited(team, "late-map")
+
+    def test_a_key_that_comes_late(self, team: Team) -> None:
+        assert_waited(team, "late-key")
+        assert team.files(team.status("late-key")["image"])["src/late"].content == "at last"
+
+    def test_a_claim_that_comes_late(self, team: Team) -> None:
+        assert_waited(team, "late-claim")
+
+
 @pytest.fixture(scope="module")
-def image_volumes(team: Team, builds: None, operator_image: tuple[str, str]) -> Iterator[None]:
+def image_volumes(team: Team, late: None, operator_image: tuple[str, str]) -> Iterator[None]:
     installation.install(team.cluster, operator_image, {"build": {"imageVolumes": True}})
     yield
     installation.install(team.cluster, operator_image)

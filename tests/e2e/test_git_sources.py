@@ -58,6 +58,14 @@ def builds(team: Team, server: SshServer, tmp_path_factory: pytest.TempPathFacto
     )
 
 
+@pytest.fixture(scope="module")
+def late_login(team: Team, builds: None) -> None:
+    """It comes as soon as it is missed: the kubelet looks again later, and meanwhile the others build."""
+    until_told(team, "late", 'secret "late-login" not found')
+    login = {"username": team.cluster.git.user, "password": team.cluster.git.password}
+    team.apply(secret(team, "late-login", "kubernetes.io/basic-auth", login))
+
+
 def over_ssh(team: Team, server: SshServer, login: str, **more: object) -> JSON:
     return {"url": server.url(f"private/{team.namespace}"), "secretRef": {"name": login}, **more}
 
@@ -92,7 +100,7 @@ FAILING: dict[str, Callable[[Team, SshServer], JSON]] = {
 }
 
 
-@pytest.mark.usefixtures("builds")
+@pytest.mark.usefixtures("late_login")
 class TestBuilt:
     @pytest.mark.parametrize(
         ("name", "tree", "revision"),
@@ -157,7 +165,7 @@ WHY = [
 
 
 @pytest.mark.parametrize(("name", "reason", "message", "hint"), reported(WHY))
-@pytest.mark.usefixtures("builds")
+@pytest.mark.usefixtures("late_login")
 def test_a_failure_says_why(team: Team, name: str, reason: str, message: str, hint: str) -> None:
     status = team.result(name)
     assert status["phase"] == "Failed"
@@ -168,11 +176,8 @@ def test_a_failure_says_why(team: Team, name: str, reason: str, message: str, hi
     assert "retries" not in status["run"]
 
 
-@pytest.mark.usefixtures("builds")
+@pytest.mark.usefixtures("late_login")
 def test_a_login_that_comes_late_is_waited_for(team: Team) -> None:
-    until_told(team, "late", 'secret "late-login" not found')
-    login = {"username": team.cluster.git.user, "password": team.cluster.git.password}
-    team.apply(secret(team, "late-login", "kubernetes.io/basic-auth", login))
     assert_waited(team, "late")
 
 

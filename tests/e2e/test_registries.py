@@ -77,7 +77,16 @@ def builds(team: Team) -> None:
     )
 
 
-@pytest.mark.usefixtures("builds")
+@pytest.fixture(scope="module")
+def late_ca(team: Team, builds: None) -> None:
+    """It comes as soon as it is missed: the kubelet looks again later, and meanwhile the others build."""
+    until_told(team, "late-ca", 'configmap "late-ca" not found')
+    metadata = {"name": "late-ca", "namespace": team.namespace}
+    bundle = {"ca.crt": team.cluster.ca_pem}
+    team.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": bundle})
+
+
+@pytest.mark.usefixtures("late_ca")
 class TestTrustAndLogins:
     def test_a_ca_in_a_secret_is_trusted_as_one_in_a_config_map(self, team: Team) -> None:
         """It is the second one there."""
@@ -86,10 +95,6 @@ class TestTrustAndLogins:
         assert status["digest"] == team.digest(team.image("ca-in-secret"))
 
     def test_a_ca_that_comes_late_is_waited_for(self, team: Team) -> None:
-        until_told(team, "late-ca", 'configmap "late-ca" not found')
-        metadata = {"name": "late-ca", "namespace": team.namespace}
-        bundle = {"ca.crt": team.cluster.ca_pem}
-        team.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": bundle})
         assert_waited(team, "late-ca")
 
     def test_without_the_ca_the_registry_is_not_trusted(self, team: Team) -> None:
@@ -110,7 +115,7 @@ class TestTrustAndLogins:
         assert [team.digest(image) for image in status["images"]] == [status["digest"]] * 2
 
 
-@pytest.mark.usefixtures("builds")
+@pytest.mark.usefixtures("late_ca")
 class TestMirrors:
     def test_images_of_docker_hub_come_from_its_mirror(self, team: Team) -> None:
         status = team.result("mirror")
@@ -129,7 +134,7 @@ class TestMirrors:
         assert f"{team.namespace}/empty" in status["failure"]["logTail"]
 
 
-@pytest.mark.usefixtures("builds")
+@pytest.mark.usefixtures("late_ca")
 class TestPlainHttp:
     def test_a_registry_named_insecure_is_pushed_to(self, team: Team) -> None:
         status = team.result("plain-http")
@@ -145,7 +150,7 @@ class TestPlainHttp:
         assert "server gave HTTP response to HTTPS client" in failure["logTail"], failure
 
 
-@pytest.mark.usefixtures("builds")
+@pytest.mark.usefixtures("late_ca")
 class TestCache:
     def test_a_second_run_of_a_commit_takes_its_layers_from_the_cache(self, team: Team) -> None:
         first = team.result("cached")

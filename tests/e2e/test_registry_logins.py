@@ -13,7 +13,7 @@ import pytest
 from tests.cluster.faulty import FAULTY, FaultyRegistry
 from tests.cluster.handle import ClusterHandle
 from tests.cluster.registry import Registry
-from tests.e2e.missing import told
+from tests.e2e.missing import assert_waited, told
 from tests.e2e.team import JSON, Team
 
 # Counts the logins for the cluster's two registries in the file that the executor has them from.
@@ -143,6 +143,17 @@ def builds(team: Team, hub: None, faulty: FaultyRegistry, commit: str) -> None:
     )
 
 
+@pytest.fixture(scope="module")
+def words(team: Team, builds: None) -> dict[str, str]:
+    """Why Pods do not start. What they lack comes at once: the kubelet looks again later."""
+    found = {"late": told(team, "late")}
+    team.apply(basic_auth(team, "late", team.cluster.registry.password or ""))
+    found["wrong-type"] = told(team, "wrong-type")
+    login = team.cluster.registry.docker_config()
+    team.kubectl("patch", "secret", "untyped", "--patch", json.dumps({"stringData": {".dockerconfigjson": login}}))
+    return found
+
+
 def projected(team: Team) -> JSON:
     """Nothing to check and nothing to merge: the executor gets the Secret as it is."""
     return registries(team, "registry-login", caBundle=None, insecure=[team.cluster.registry.host])
@@ -210,7 +221,7 @@ def on_docker_hub(team: Team) -> list[JSON]:
     ]
 
 
-@pytest.mark.usefixtures("builds")
+@pytest.mark.usefixtures("words")
 class TestForms:
     @pytest.mark.parametrize("name", ["basic-auth", "docker-config", "pair", "projected", "scoped"])
     def test_every_form_of_a_login_pushes(self, team: Team, name: str) -> None:
@@ -241,7 +252,7 @@ class TestForms:
         assert team.files(status["image"])["built"].content == "built\n"
 
 
-@pytest.mark.usefixtures("builds")
+@pytest.mark.usefixtures("words")
 class TestClash:
     def test_the_later_secret_wins_and_the_clash_is_a_warning(self, team: Team) -> None:
         status = team.result("clash")
@@ -275,7 +286,7 @@ def clashes(team: Team, name: str) -> list[JSON]:
     return [event for event in team.events(name) if event["reason"] == "CredentialClash"]
 
 
-@pytest.mark.usefixtures("builds")
+@pytest.mark.usefixtures("words")
 class TestFaults:
     @pytest.mark.parametrize(("name", "named"), [("wrong-password", "wrong"), ("wrong-host", "mirror-login")])
     def test_a_refused_login_is_told_with_its_secret(self, team: Team, name: str, named: str) -> None:
@@ -293,24 +304,8 @@ class TestFaults:
         assert failure["message"].startswith("Secret mislabelled: its .dockercfg holds no login"), failure
         assert "kubernetes.io/dockercfg (DockerConfig)" in failure["hint"]
 
-    def test_a_secret_of_the_wrong_type_is_told_and_heals(self, team: Team) -> None:
-        expected = "Secret untyped has no key .dockerconfigjson: it is not of type DockerConfigJSON"
-        assert expected in told(team, "wrong-type")
-        login = team.cluster.registry.docker_config()
-        team.kubectl("patch", "secret", "untyped", "--patch", json.dumps({"stringData": {".dockerconfigjson": login}}))
-        status = team.result("wrong-type")
-        assert status["phase"] == "Succeeded", status
-        assert status["run"]["attempt"] == 1
 
-    def test_a_missing_secret_is_told_and_heals(self, team: Team) -> None:
-        assert 'secret "late" not found' in told(team, "late")
-        team.apply(basic_auth(team, "late", team.cluster.registry.password or ""))
-        status = team.result("late")
-        assert status["phase"] == "Succeeded", status
-        assert status["run"]["attempt"] == 1
-
-
-@pytest.mark.usefixtures("builds")
+@pytest.mark.usefixtures("words")
 class TestReferences:
     def test_a_failure_after_the_first_push_says_what_was_pushed(self, team: Team) -> None:
         status = team.result("half-pushed")
@@ -346,7 +341,7 @@ class TestReferences:
         assert team.pods("twins") == []
 
 
-@pytest.mark.usefixtures("builds")
+@pytest.mark.usefixtures("words")
 class TestDockerHub:
     def test_a_merged_login_gets_the_key_that_the_executor_looks_for(self, team: Team) -> None:
         status = team.result("hub")
@@ -360,3 +355,14 @@ class TestDockerHub:
         assert "https://index.docker.io/v1/" in failure["hint"]
         [pod] = team.pods("hub-key")
         assert "initContainers" not in pod["spec"]
+
+
+class TestWhatComesLate:
+    def test_a_secret_of_the_wrong_type_is_told_and_heals(self, team: Team, words: dict[str, str]) -> None:
+        expected = "Secret untyped has no key .dockerconfigjson: it is not of type DockerConfigJSON"
+        assert expected in words["wrong-type"]
+        assert_waited(team, "wrong-type")
+
+    def test_a_missing_secret_is_told_and_heals(self, team: Team, words: dict[str, str]) -> None:
+        assert 'secret "late" not found' in words["late"]
+        assert_waited(team, "late")

@@ -69,6 +69,21 @@ def builds(team: Team) -> None:
     )
 
 
+@pytest.fixture(scope="module")
+def words(team: Team, builds: None) -> dict[str, str]:
+    """Why Pods do not start. What they lack comes at once: the kubelet looks again later."""
+    names = ("late-map-key", "late-secret-key", "late-argument", "late-step-secret")
+    found = {name: told(team, name) for name in names}
+    patch(team, "configmap", "cluster-ca", data={"late.crt": team.cluster.ca_pem})
+    patch(team, "secret", "company-ca", stringData={"late.crt": team.cluster.ca_pem})
+    patch(team, "secret", "tokens", stringData={"late": "here"})
+    return found
+
+
+def patch(team: Team, kind: str, name: str, **changes: Any) -> None:
+    team.kubectl("patch", kind, name, "--patch", json.dumps(changes))
+
+
 def failed(team: Team, name: str) -> JSON:
     """How a build failed, which it did at once and for good."""
     status = team.result(name)
@@ -84,7 +99,7 @@ def assert_heals(status: JSON, *, run: int) -> None:
     assert "failure" not in status
 
 
-@pytest.mark.usefixtures("builds")
+@pytest.mark.usefixtures("words")
 class TestRejected:
     @pytest.mark.cause("registry-certificate")
     def test_a_wrong_authority_is_told_with_its_config_map_and_heals_with_a_request(self, team: Team) -> None:
@@ -95,8 +110,7 @@ class TestRejected:
         assert failure["message"].startswith(expected), failure
         assert "x509: certificate signed by unknown authority" in failure["message"]
         assert failure["hint"].startswith("Add the certificate authority that signed it to ConfigMap company-ca; then")
-        change = json.dumps({"data": {"ca.crt": team.cluster.ca_pem}})
-        team.kubectl("patch", "configmap", "company-ca", "--patch", change)
+        patch(team, "configmap", "company-ca", data={"ca.crt": team.cluster.ca_pem})
         assert_heals(team.rebuild("wrong-ca", "mended"), run=2)
 
     @pytest.mark.cause("registry-missing")
@@ -133,29 +147,23 @@ class TestRejected:
         assert failure["hint"].endswith(why), failure
 
 
-@pytest.mark.usefixtures("builds")
 class TestMissing:
-    def test_a_key_of_a_config_map(self, team: Team) -> None:
+    def test_a_key_of_a_config_map(self, team: Team, words: dict[str, str]) -> None:
         expected = "The Pod cannot start: ConfigMap cluster-ca has no key late.crt. "
-        assert told(team, "late-map-key").startswith(expected)
-        change = json.dumps({"data": {"late.crt": team.cluster.ca_pem}})
-        team.kubectl("patch", "configmap", "cluster-ca", "--patch", change)
+        assert words["late-map-key"].startswith(expected)
         assert_heals(team.result("late-map-key"), run=1)
 
-    def test_a_key_of_a_secret(self, team: Team) -> None:
+    def test_a_key_of_a_secret(self, team: Team, words: dict[str, str]) -> None:
         expected = "The Pod cannot start: Secret company-ca has no key late.crt. "
-        assert told(team, "late-secret-key").startswith(expected)
-        change = json.dumps({"stringData": {"late.crt": team.cluster.ca_pem}})
-        team.kubectl("patch", "secret", "company-ca", "--patch", change)
+        assert words["late-secret-key"].startswith(expected)
         assert_heals(team.result("late-secret-key"), run=1)
 
     @pytest.mark.cause("key-missing")
-    def test_a_key_that_a_variable_is_taken_from(self, team: Team) -> None:
+    def test_a_key_that_a_variable_is_taken_from(self, team: Team, words: dict[str, str]) -> None:
         expected = f"Container build cannot be created: couldn't find key late in Secret {team.namespace}/tokens"
-        assert told(team, "late-argument").startswith(expected)
-        team.kubectl("patch", "secret", "tokens", "--patch", json.dumps({"stringData": {"late": "here"}}))
+        assert words["late-argument"].startswith(expected)
         assert_heals(team.result("late-argument"), run=1)
 
-    def test_a_key_of_a_secret_for_steps(self, team: Team) -> None:
+    def test_a_key_of_a_secret_for_steps(self, words: dict[str, str]) -> None:
         """Its volume is a projected one, which may have several Secrets."""
-        assert told(team, "late-step-secret").startswith("The Pod cannot start: Secret tokens has no key npm. ")
+        assert words["late-step-secret"].startswith("The Pod cannot start: Secret tokens has no key npm. ")
