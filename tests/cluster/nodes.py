@@ -71,7 +71,8 @@ def _reserved() -> str:
 
 # The taint keeps everybody away who does not ask for this node. Pods are evicted for want of inodes, not of bytes, so
 # that a test can fill the disk to the last of them. Without the transition period a node that was under pressure says
-# so for five minutes more. The kubelet ends its Pods when logind announces a shutdown.
+# so for five minutes more, and with the usual ten seconds between two words about itself it says all things that late.
+# The kubelet ends its Pods when logind announces a shutdown.
 SECOND = Node(
     name=settings.SECOND_NAME,
     address=settings.SECOND_ADDRESS,
@@ -87,6 +88,7 @@ SECOND = Node(
         "evictionHard": {"memory.available": SECOND_MEMORY_LEFT, "nodefs.inodesFree": "10%"},
         "systemReserved": {"memory": _reserved()},
         "evictionPressureTransitionPeriod": "1s",
+        "nodeStatusUpdateFrequency": "1s",
         "shutdownGracePeriod": "10s",
         "shutdownGracePeriodCriticalPods": "2s",
     },

@@ -20,6 +20,7 @@ from tests.cluster.second import wait_for_node
 from tests.cluster.settings import NODE_NAME, SECOND_TAINT
 from tests.e2e.artifacts import archive
 from tests.e2e.binding import NOBODY, bind
+from tests.e2e.cheap_builds import unprepared
 from tests.e2e.team import FINISHED, JSON, Team
 
 # A Pod's host name is its own, which ends in the numbers of run and attempt and a hash.
@@ -61,7 +62,16 @@ def best_on(node: Node, *tolerations: JSON) -> JSON:
 
 def begin(team: Team, name: str, node: Node, step: str = FIRST_ATTEMPT_LASTS, **spec: Any) -> JSON:
     """Start a build whose first attempt lasts until it is taken away, on this node; returns its Pod."""
-    team.apply(team.manifest(name, team.inline(step), podTemplate=best_on(node), **spec))
+    team.apply(beginning(team, name, node, step, **spec))
+    return begun(team, name, node)
+
+
+def beginning(team: Team, name: str, node: Node, step: str = FIRST_ATTEMPT_LASTS, **spec: Any) -> JSON:
+    return team.manifest(name, team.inline(step), podTemplate=best_on(node), registries=unprepared(team), **spec)
+
+
+def begun(team: Team, name: str, node: Node) -> JSON:
+    """The Pod of a build, once it builds on this node."""
     pod = team.cluster.get("pod", team.until_building(name), "-n", team.namespace)
     assert pod["spec"]["nodeName"] == node.name
     return pod
@@ -98,20 +108,29 @@ def grace_periods(entries: list[JSON]) -> list[int | None]:
     return [(entry.get("requestObject") or {}).get("gracePeriodSeconds") for entry in deletions]
 
 
-@pytest.mark.cause("pod-disrupted")
-def test_a_build_on_a_drained_node_is_built_on_another(team: Team, second: Node) -> None:
-    begin(team, "drained", second)
+@pytest.fixture(scope="module")
+def left(cluster: ClusterHandle, operator: None, second: Node) -> Iterator[Team]:
+    """Two builds on the second node: the Pod of one is deleted by hand, and then the node is drained of the other."""
+    team = Team.create(cluster, "left")
+    team.apply(*(beginning(team, name, second) for name in ("deleted", "drained")))
+    pods = {name: begun(team, name, second)["metadata"]["name"] for name in ("deleted", "drained")}
+    cluster.kubectl("cordon", second.name)
+    team.kubectl("delete", "pod", pods["deleted"])
     # Without --force, which only Pods without a controller need.
-    team.cluster.kubectl("drain", second.name, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=60s")
-    pod = assert_second_attempt_succeeded(team, "drained", "Disrupted")
+    cluster.kubectl("drain", second.name, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=60s")
+    yield team
+    team.delete()
+
+
+@pytest.mark.cause("pod-disrupted")
+def test_a_build_on_a_drained_node_is_built_on_another(left: Team) -> None:
+    pod = assert_second_attempt_succeeded(left, "drained", "Disrupted")
     assert pod["spec"]["nodeName"] == NODE_NAME
 
 
 @pytest.mark.cause("pod-deleted")
-def test_a_pod_deleted_by_hand_is_replaced(team: Team, second: Node) -> None:
-    pod = begin(team, "deleted", second)
-    team.kubectl("delete", "pod", pod["metadata"]["name"])
-    assert_second_attempt_succeeded(team, "deleted", "PodLost")
+def test_a_pod_deleted_by_hand_is_replaced(left: Team) -> None:
+    assert_second_attempt_succeeded(left, "deleted", "PodLost")
 
 
 @pytest.mark.cause("pod-preempted")
@@ -183,13 +202,12 @@ def test_builds_that_a_node_under_pressure_evicts_or_turns_away_are_built_on_ano
     """The scheduler may be late to know of the pressure; the second build tolerates what it would have known it by."""
     begin(team, "squeezed", second)
     with pressure(team, second):
-        squeezed = team.result("squeezed")
         team.until(lambda: DISK_PRESSURE in taints(team, second), "pressure", 60)
         template = best_on(second, {"key": DISK_PRESSURE, "operator": "Exists"})
         team.apply(team.manifest("turned-away", podTemplate=template))
         team.until_status("turned-away", lambda status: "failure" in status, "failed attempt")
         team.cluster.kubectl("cordon", second.name)
-        turned_away = team.result("turned-away")
+        squeezed, turned_away = team.result("squeezed"), team.result("turned-away")
     assert_earlier_attempts_ended(squeezed, "Evicted")
     pod = team.cluster.get("pod", squeezed["run"]["podName"], "-n", team.namespace)
     assert pod["spec"]["nodeName"] == NODE_NAME
