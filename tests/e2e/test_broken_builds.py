@@ -13,6 +13,7 @@ from tests.cluster.handle import ClusterHandle
 from tests.corpus.logs import cases
 from tests.e2e import registry_troubles
 from tests.e2e.broken_builds import Broken
+from tests.e2e.cheap_builds import unprepared
 from tests.e2e.team import JSON, Team
 
 SECONDS = 600
@@ -35,6 +36,8 @@ class Ground:
 
     def manifest(self, case: Broken) -> JSON:
         registries = {**self.team.registries, "secretRefs": [{"name": registry_troubles.LOGINS}]}
+        if not case.faults:
+            registries = unprepared(self.team, registry_troubles.LOGINS)
         return self.team.manifest(case.name, **{"registries": registries, **case.spec(self)})
 
 

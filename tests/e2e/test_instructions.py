@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster.handle import ClusterHandle
+from tests.e2e.cheap_builds import unprepared
 from tests.e2e.failing_instructions import PLACES, PRINTED, FailingAt
 from tests.e2e.team import JSON, Team
 
@@ -33,7 +34,10 @@ def builds(team: Team) -> None:
     team.apply(
         manifest(team, based, ""),
         *(manifest(team, case, "google-", executor={**case.spec.get("executor", {}), **google}) for case in PLACES),
-        *(manifest(team, case, "git-", source=team.git(repository(team, case))) for case in BY_GIT),
+        *(
+            manifest(team, case, "git-", source=team.git(repository(team, case)), registries=team.registries)
+            for case in BY_GIT
+        ),
     )
 
 
@@ -46,7 +50,7 @@ def repository(team: Team, case: FailingAt) -> str:
 
 
 def manifest(team: Team, case: FailingAt, prefix: str, **spec: JSON) -> JSON:
-    document = case.manifest(team, **spec)
+    document = case.manifest(team, **{"registries": unprepared(team), **spec})
     document["metadata"]["name"] = f"{prefix}{case.name}"
     text = json.dumps(document).replace("$HOST/cache", team.image(f"{prefix}cache").rpartition(":")[0])
     found: JSON = json.loads(text)
