@@ -1,8 +1,9 @@
-"""The operator's process, killed from outside the cluster: as hard as a node that loses its power."""
+"""The operator's process, ended or held up from outside the cluster: as hard as a node that loses its power."""
 
 import os
 import signal
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests import installation
@@ -27,6 +28,20 @@ def kill(pids: set[int]) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def held_up() -> Iterator[None]:
+    """The operator does nothing while the block runs; after half a minute its liveness probe would end it."""
+    pids = operator_processes()
+    assert pids, "the operator was not found"
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 def replace_pod(cluster: ClusterHandle) -> None:

@@ -8,8 +8,12 @@ import pytest
 
 from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.pod.manifest import pod_name
+from tests.cluster.errors import ClusterError
 from tests.cluster.handle import ClusterHandle
+from tests.cluster.namespaces import Namespaces
+from tests.cluster.nodes import FIRST
 from tests.e2e.failing_builds import CLAIMED, FAILING, FAKED, PASSWORD, Failing, fake_executor, memory, prepare, tags
+from tests.e2e.operator_process import held_up, operator_processes
 from tests.e2e.team import JSON, Team
 
 
@@ -153,3 +157,35 @@ def foreign_pod(team: Team, name: str) -> str:
 
     team.until(lambda: pod()["status"]["phase"] == "Succeeded", f"end of Pod {name}", 60)
     return str(pod()["metadata"]["uid"])
+
+
+def test_of_a_log_that_is_gone_before_it_is_read_the_kubelets_copy_of_its_end_is_told(ground: Team) -> None:
+    """The operator comes to look when the node has the container's log no more."""
+    ground.apply(ground.manifest("unread", ground.inline("RUN sleep 5 && echo what the step says && exit 7")))
+    pod = ground.until_building("unread")
+    operators = operator_processes()
+    with held_up():
+        ground.until(lambda: phase_of(ground, pod) == "Failed", f"end of Pod {pod}", 60)
+        assert ground.status("unread")["phase"] == "Building", "without it this test proves nothing"
+        remove_log(ground, pod)
+        with pytest.raises(ClusterError):
+            ground.log("unread")
+    status = ground.result("unread", 60)
+    failure = status["failure"]
+    assert (status["phase"], failure["reason"], failure["exitCode"]) == ("Failed", "StepFailed", 7), failure
+    assert "what the step says" in failure["logTail"]
+    assert_conditions_of_a_failure(status, failure)
+    assert (status["run"]["attempt"], len(ground.pods("unread"))) == (1, 1)
+    assert operator_processes() == operators
+
+
+def phase_of(team: Team, pod: str) -> str:
+    [phase] = [each["status"]["phase"] for each in team.pods() if each["metadata"]["name"] == pod]
+    return str(phase)
+
+
+def remove_log(team: Team, pod: str) -> None:
+    """Take the log of the container that builds off the node."""
+    uid = team.cluster.get("pod", pod, "-n", team.namespace)["metadata"]["uid"]
+    inside = Namespaces(team.cluster.processes.find("namespaces"))
+    inside.run("rm", "-r", str(FIRST.data / "pod-logs" / f"{team.namespace}_{pod}_{uid}" / "build"))
