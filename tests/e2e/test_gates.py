@@ -20,7 +20,7 @@ API = "admissionregistration.k8s.io/v1beta1"
 POLICY = "gate-queued-pods"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 GATE = "kueue.x-k8s.io/admission"
-START_TIMEOUT_SECONDS, TIMEOUT_SECONDS = 15, 20
+START_TIMEOUT_SECONDS, TIMEOUT_SECONDS = 12, 15
 EXPRESSION = f'Object{{spec: Object.spec{{schedulingGates: [Object.spec.schedulingGates{{name: "{GATE}"}}]}}}}'
 
 

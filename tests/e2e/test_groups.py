@@ -20,7 +20,10 @@ IN_TURN = ("third", "first", "second")
 
 @pytest.fixture(scope="module")
 def space(cluster: ClusterHandle, operator: None) -> Iterator[Team]:
+    """One namespace, in which the build runs already that the others of its group will meet."""
     team = Team.create(cluster, "groups")
+    lasting_ones = {IN_TURN[0]: "shop", "running": "web", "unwanted": "docs", "paused": "shelf"}
+    team.apply(*(lasting(team, name, concurrencyGroup=group) for name, group in lasting_ones.items()))
     yield team
     team.delete()
 
@@ -56,7 +59,6 @@ def queue_up(space: Team, manifest: JSON) -> str:
 
 def test_a_group_builds_one_after_another_and_others_go_past_it(space: Team, watch: Watch) -> None:
     first, *others = IN_TURN
-    space.apply(lasting(space, first, concurrencyGroup="shop"))
     space.until_building(first)
     told = [queue_up(space, cheap(space, name, concurrencyGroup="shop")) for name in others]
     assert told[0].endswith(f"for build {first} of its concurrency group to end.")
@@ -78,7 +80,6 @@ def test_a_group_builds_one_after_another_and_others_go_past_it(space: Team, wat
 
 def test_the_newest_takes_the_place_of_the_others(space: Team, watch: Watch) -> None:
     newest = cheap(space, "newest", concurrencyGroup="web", concurrencyPolicy="Replace")
-    space.apply(lasting(space, "running", concurrencyGroup="web"))
     pod = space.until_building("running")
     queue_up(space, cheap(space, "waiting", concurrencyGroup="web"))
     space.apply(newest)
@@ -128,7 +129,6 @@ def test_its_end_is_recorded_before_its_pod_is_deleted(space: Team) -> None:
 
 
 def test_a_deleted_build_keeps_its_group_busy_until_its_pod_is_gone(space: Team, watch: Watch) -> None:
-    space.apply(lasting(space, "unwanted", concurrencyGroup="docs"))
     pod = space.until_building("unwanted")
     queue_up(space, cheap(space, "heir", concurrencyGroup="docs"))
     space.kubectl("delete", "imagebuild", "unwanted")
@@ -139,7 +139,6 @@ def test_a_deleted_build_keeps_its_group_busy_until_its_pod_is_gone(space: Team,
 
 
 def test_a_suspended_build_neither_waits_nor_runs_so_nobody_takes_its_place(space: Team, watch: Watch) -> None:
-    space.apply(lasting(space, "paused", concurrencyGroup="shelf"))
     space.until_building("paused")
     space.change("paused", suspend=True)
     before = space.until_status("paused", lambda status: status["phase"] == "Suspended", "suspension", 30)

@@ -13,14 +13,18 @@ from tests.e2e.team import JSON, Team
 HUNGRY = "RUN head -c 110000000 /dev/zero | tail >/dev/null"
 MANY_FILES = "RUN mkdir /many && cd /many && seq {} | xargs touch"
 RANDOM = "RUN dd if=/dev/urandom of=/random bs=1M count={}"
+CONFINING: dict[str, JSON] = {
+    "LimitRange": {"limits": [{"type": "Container", "max": {"memory": "160Mi"}}]},
+    "ResourceQuota": {"hard": {"limits.memory": "160Mi"}},
+}
 
 
 @pytest.fixture(scope="module")
-def team(cluster: ClusterHandle, operator: None) -> Iterator[Team]:
+def team(cluster: ClusterHandle, operator: None, confined: dict[str, Team]) -> Iterator[Team]:
     """One namespace with all builds of this module but those of the namespaces that allow little."""
     space = Team.create(cluster, "memory")
     space.apply(
-        build(space, "late", "RUN echo nothing more to say && sleep 600", timeout="60s"),
+        build(space, "late", "RUN echo nothing more to say && sleep 600", timeout="45s"),
         build(space, "silent", "RUN echo nothing more to say && sleep 600", noOutputTimeout="8s"),
         build(space, "grows", HUNGRY, resources=memory("96Mi")),
         build(space, "executor", MANY_FILES.format(120000), resources=memory("40Mi"), retry=ONE_ATTEMPT),
@@ -32,6 +36,28 @@ def team(cluster: ClusterHandle, operator: None) -> Iterator[Team]:
     )
     yield space
     space.delete()
+
+
+@pytest.fixture(scope="module")
+def confined(cluster: ClusterHandle, operator: None) -> Iterator[dict[str, Team]]:
+    """The namespaces that allow little, each with a build that needs more."""
+    spaces = {kind: Team.create(cluster, f"confined {kind}") for kind in CONFINING}
+    little = {"limits": {"memory": "128Mi"}}
+    try:
+        cluster.apply(*(confining(space, kind) for kind, space in spaces.items()))
+        quota = ("ResourceQuota", "little", "-n", spaces["ResourceQuota"].namespace)
+        spaces["ResourceQuota"].until(lambda: "used" in cluster.get(*quota)["status"], "quota", 30)
+        for space in spaces.values():
+            space.apply(build(space, "grows", HUNGRY, resources=memory("96Mi"), sourceResources=little))
+        yield spaces
+    finally:
+        for space in spaces.values():
+            space.delete()
+
+
+def confining(team: Team, kind: str) -> JSON:
+    metadata = {"name": "little", "namespace": team.namespace}
+    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": CONFINING[kind]}
 
 
 def build(team: Team, name: str, *lines: str, **spec: Any) -> JSON:
@@ -62,39 +88,6 @@ def reasons(status: JSON) -> list[str]:
 def warnings(team: Team, name: str, reason: str) -> list[str]:
     events = team.events(name)
     return [event["message"] for event in events if (event["type"], event["reason"]) == ("Warning", reason)]
-
-
-# --- who was killed ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.cause("memory-limit")
-@pytest.mark.parametrize(
-    ("name", "end", "message"),
-    [
-        (
-            "executor",
-            (137, "OOMKilled"),
-            "The executor was killed at the build's memory limit of 40Mi (exit code 137).",
-        ),
-        (
-            "step",
-            (255, "OOMKilled"),
-            "A process of a RUN step was killed at the build's memory limit of 64Mi (exit code 255).",
-        ),
-        (
-            "child",
-            (137, "OOMKilled"),
-            "A process of a RUN step was killed at the build's memory limit of 64Mi (exit code 137).",
-        ),
-    ],
-)
-def test_who_was_killed_is_told(team: Team, name: str, end: tuple[int, str], message: str) -> None:
-    status = team.result(name)
-    assert killed(team, name) == [end], "without it this test proves nothing"
-    assert (status["phase"], status["failure"]["reason"]) == ("Failed", "OutOfMemory")
-    assert status["failure"]["message"] == message
-    assert "memory" not in status
-    assert (status["run"]["attempt"], "retries" in status["run"]) == (1, False)
 
 
 # --- more memory ---------------------------------------------------------------------------------------------------
@@ -154,40 +147,54 @@ def test_a_build_out_of_time_that_was_silent_for_long_has_a_hint(team: Team) -> 
     assert (status["run"]["attempt"], "memory" in status) == (1, False)
 
 
+# --- who was killed ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.cause("memory-limit")
+@pytest.mark.parametrize(
+    ("name", "end", "message"),
+    [
+        (
+            "executor",
+            (137, "OOMKilled"),
+            "The executor was killed at the build's memory limit of 40Mi (exit code 137).",
+        ),
+        (
+            "step",
+            (255, "OOMKilled"),
+            "A process of a RUN step was killed at the build's memory limit of 64Mi (exit code 255).",
+        ),
+        (
+            "child",
+            (137, "OOMKilled"),
+            "A process of a RUN step was killed at the build's memory limit of 64Mi (exit code 137).",
+        ),
+    ],
+)
+def test_who_was_killed_is_told(team: Team, name: str, end: tuple[int, str], message: str) -> None:
+    status = team.result(name)
+    assert killed(team, name) == [end], "without it this test proves nothing"
+    assert (status["phase"], status["failure"]["reason"]) == ("Failed", "OutOfMemory")
+    assert status["failure"]["message"] == message
+    assert "memory" not in status
+    assert (status["run"]["attempt"], "retries" in status["run"]) == (1, False)
+
+
 # --- namespaces that allow no more ---------------------------------------------------------------------------------
 
 
-def confined(team: Team, kind: str) -> JSON:
-    specs: dict[str, JSON] = {
-        "LimitRange": {"limits": [{"type": "Container", "max": {"memory": "160Mi"}}]},
-        "ResourceQuota": {"hard": {"limits.memory": "160Mi"}},
-    }
-    metadata = {"name": "little", "namespace": team.namespace}
-    return {"apiVersion": "v1", "kind": kind, "metadata": metadata, "spec": specs[kind]}
-
-
 @pytest.mark.cause("memory-not-allowed")
-@pytest.mark.parametrize("kind", ["LimitRange", "ResourceQuota"])
-def test_a_namespace_that_allows_no_larger_pod_is_told_of(cluster: ClusterHandle, operator: None, kind: str) -> None:
-    space = Team.create(cluster, f"confined {kind}")
-    try:
-        space.apply(confined(space, kind))
-        if kind == "ResourceQuota":
-            space.until(
-                lambda: "used" in space.cluster.get(kind, "little", "-n", space.namespace)["status"], "quota", 30
-            )
-        little = {"limits": {"memory": "128Mi"}}
-        space.apply(build(space, "grows", HUNGRY, resources=memory("96Mi"), sourceResources=little))
-        status = space.result("grows")
-        assert (status["phase"], status["failure"]["reason"]) == ("Failed", "MemoryNotAllowed")
-        assert reasons(status) == ["OutOfMemory", "MemoryNotAllowed"]
-        assert "takes no Pod with 192Mi" in status["failure"]["message"]
-        assert ("little" if kind == "ResourceQuota" else "160Mi") in status["failure"]["message"]
-        assert "spec.retry.memoryLimit" in status["failure"]["hint"]
-        posts = [each for each in space.writes() if (each["verb"], each["objectRef"]["resource"]) == ("create", "pods")]
-        assert [each["responseStatus"]["code"] for each in posts] == [201, 403]
-    finally:
-        space.delete()
+@pytest.mark.parametrize("kind", CONFINING)
+def test_a_namespace_that_allows_no_larger_pod_is_told_of(confined: dict[str, Team], kind: str) -> None:
+    space = confined[kind]
+    status = space.result("grows")
+    assert (status["phase"], status["failure"]["reason"]) == ("Failed", "MemoryNotAllowed")
+    assert reasons(status) == ["OutOfMemory", "MemoryNotAllowed"]
+    assert "takes no Pod with 192Mi" in status["failure"]["message"]
+    assert ("little" if kind == "ResourceQuota" else "160Mi") in status["failure"]["message"]
+    assert "spec.retry.memoryLimit" in status["failure"]["hint"]
+    posts = [each for each in space.writes() if (each["verb"], each["objectRef"]["resource"]) == ("create", "pods")]
+    assert [each["responseStatus"]["code"] for each in posts] == [201, 403]
 
 
 # --- how little is enough ------------------------------------------------------------------------------------------

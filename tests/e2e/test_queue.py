@@ -13,22 +13,22 @@ from tests.e2e.crowd import Crowd, moment, run_crowd, two_spaces
 from tests.e2e.team import JSON, Team
 from tests.e2e.watching import BUILD_PODS, Watch, most_live
 
-LIMIT, MANY, FEW = 4, 40, 5
+LIMIT, MANY, FEW = 6, 40, 5
 PLACE = re.compile(
-    r"Run 1 waits, (next in line|\d+(nd|rd|th) in line|within the first \d+ in line), for one of the 4 running builds "
-    r"to end\."
+    r"Run 1 waits, (next in line|\d+(nd|rd|th) in line|within the first \d+ in line), "
+    rf"for one of the {LIMIT} running builds to end\."
 )
 
 
 @pytest.fixture(scope="module")
-def four_at_a_time(cluster: ClusterHandle, operator: None, operator_image: tuple[str, str]) -> Iterator[None]:
+def six_at_a_time(cluster: ClusterHandle, operator: None, operator_image: tuple[str, str]) -> Iterator[None]:
     installation.install(cluster, operator_image, {"limits": {"maxConcurrentBuilds": LIMIT}})
     yield
     installation.install(cluster, operator_image)
 
 
 @pytest.fixture(scope="module")
-def crowd(cluster: ClusterHandle, four_at_a_time: None) -> Iterator[Crowd]:
+def crowd(cluster: ClusterHandle, six_at_a_time: None) -> Iterator[Crowd]:
     """40 builds of one namespace, then 5 of another, all ended; the operator was killed once meanwhile."""
     with two_spaces(cluster, "many", "few") as spaces:
         yield run_crowd(spaces, many=MANY, few=FEW, limit=LIMIT, seconds=240)
@@ -87,7 +87,7 @@ def test_waiting_costs_no_more_writes_than_it_may(crowd: Crowd) -> None:
 
 @pytest.fixture(scope="module")
 def small_limits(cluster: ClusterHandle, crowd: Crowd, operator_image: tuple[str, str]) -> None:
-    """Two builds at a time, and one a namespace; `four_at_a_time` takes it back."""
+    """Two builds at a time, and one a namespace; `six_at_a_time` takes it back."""
     limits = {"maxConcurrentBuilds": 2, "maxConcurrentBuildsPerNamespace": 1}
     installation.install(cluster, operator_image, {"limits": limits})
 

@@ -44,6 +44,8 @@ def ground(cluster: ClusterHandle, operator: None) -> Iterator[Team]:
             saying(team, "talking", "RUN for n in 1 2 3 4 5; do echo $n && sleep 3; done", noOutputTimeout="10s"),
             lasting(team, "ended"),
             lasting(team, "held-up"),
+            lasting(team, "twice"),
+            lasting(team, "given-up"),
             lasting(team, "blocking", concurrencyGroup="only-one"),
             cheap(team, "short-lived", ttlSecondsAfterFinished=3),
             tracked,
@@ -132,7 +134,6 @@ def test_a_cancelled_build_runs_again_when_it_is_asked_for(ground: Team) -> None
 
 
 def test_a_cancel_and_a_request_at_once_end_the_run_and_start_the_next(ground: Team) -> None:
-    ground.apply(lasting(ground, "twice"))
     ground.until_building("twice")
     tokens = [f"imagebuild.dev/{each}=together" for each in ("cancelRequestedAt", "requestedAt")]
     ground.kubectl("annotate", "imagebuild", "twice", *tokens)
@@ -204,7 +205,6 @@ def test_a_build_that_comes_suspended_makes_no_pod_until_it_is_resumed(ground: T
 
 def test_a_suspended_build_is_cancelled(ground: Team) -> None:
     """A request while it is suspended waits for the end of the suspension; the cancel ends the run that was stopped."""
-    ground.apply(lasting(ground, "given-up"))
     ground.until_building("given-up")
     ground.change("given-up", suspend=True)
     ground.until_status("given-up", lambda status: status["phase"] == "Suspended", "word on the suspension", 30)
