@@ -52,9 +52,9 @@ def test_it_says_that_it_lives_and_serves(cluster: ClusterHandle, operator: None
 
 def test_its_metrics_move_with_a_build(team: Team) -> None:
     before = ask_operator(team.cluster, "/metrics")
-    assert team.build("web")["phase"] == "Succeeded"
-    failed = team.build("broken", team.inline("RUN exit 3"))
-    assert failed["failure"]["reason"] == "StepFailed"
+    team.apply(team.manifest("web"), team.manifest("broken", team.inline("RUN exit 3")))
+    assert team.result("web")["phase"] == "Succeeded"
+    assert team.result("broken")["failure"]["reason"] == "StepFailed"
     after = ask_operator(team.cluster, "/metrics")
 
     def increase(name: str, **labels: str) -> float:

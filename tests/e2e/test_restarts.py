@@ -11,7 +11,7 @@ from tests.e2e.team import FINISHED, Team
 
 BUILDS = 20
 KILLS = 10
-AT_ONCE = 4
+AT_ONCE = 6
 
 
 @pytest.fixture
