@@ -16,7 +16,7 @@ STEPS = (
         "step-failed",
         lines("RUN dd if=/dev/zero of=/dev/shm/x bs=1M count=70"),
         r"exit code 1\.$",
-        r'Its output says "No space left on device": Raise spec\.resources\.limits\.ephemeral-storage',
+        r'Its output says "No space left on device": Raise spec\.resources\.requests\.ephemeral-storage',
     ),
     Broken(
         "step-talks-like-kaniko",
@@ -88,7 +88,7 @@ EXECUTORS = (
         "disk-full",
         staged("RUN dd if=/dev/zero of=/big bs=1M count=70", "COPY --from=a /big /dev/shm/big"),
         r"disk was full while the executor wrote to it: .*/dev/shm/big",
-        r"^Raise spec\.resources\.limits\.ephemeral-storage",
+        r"^Raise spec\.resources\.requests\.ephemeral-storage",
     ),
     Broken(
         "flag-unknown",

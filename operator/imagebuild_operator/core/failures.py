@@ -31,7 +31,7 @@ def _explain_memory(evidence: Evidence) -> Explanation:
     if evidence.preparing:
         return Explanation(
             "The init container was killed at its memory limit while it fetched the source.",
-            "Raise spec.sourceResources.limits.memory.",
+            "Raise spec.sourceResources.limits.memory; that alone builds again.",
         )
     return Explanation(*killed.at_the_limit(evidence.exit_code, evidence.said, evidence.pod.memory_limit))
 

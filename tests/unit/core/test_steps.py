@@ -78,7 +78,7 @@ def test_a_log_full_of_panics_is_none() -> None:
 @pytest.mark.parametrize(
     ("output", "hint"),
     [
-        ("tar: write error: No space left on device", "Raise spec.resources.limits.ephemeral-storage."),
+        ("tar: write error: No space left on device", "Raise spec.resources.requests.ephemeral-storage."),
         ("JavaScript heap out of memory", "Raise spec.resources.limits.memory."),
         ("curl: (60) SSL certificate problem: unable to get local issuer", "Install its certificate authority"),
         ("curl: (6) Could not resolve host: files.example.com", "Check DNS, network policies and the proxy."),

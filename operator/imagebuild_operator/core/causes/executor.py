@@ -71,7 +71,8 @@ EXECUTOR: Final[tuple[Cause, ...]] = (
         Reason.OUT_OF_STORAGE,
         rf"(?:{BUILDING}|{PUSHING}).*no space left on device",
         "A disk was full while the executor wrote to it:",
-        "Raise spec.resources.limits.ephemeral-storage, or give the nodes more room; put less into the image.",
+        "Raise spec.resources.requests.ephemeral-storage, so that a node with room is found, or give the nodes more; "
+        "or put less into the image.",
     ),
     said(
         "flag-unknown",

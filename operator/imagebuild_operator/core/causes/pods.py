@@ -156,8 +156,8 @@ PODS: Final[tuple[Cause, ...]] = (
         Reason.OUT_OF_STORAGE,
         _reason("Evicted"),
         "the reason Evicted alone",
-        "The Pod was evicted",
-        "Raise spec.resources.limits.ephemeral-storage.",
+        "The Pod was evicted at a limit of its own",
+        "Raise spec.resources.limits.ephemeral-storage; that alone builds again.",
     ),
     _of_pod(
         "pod-preempted",

@@ -13,7 +13,7 @@ _RUNNING: Final = re.compile(r"^.*Running: \[.*$", re.MULTILINE)
 _OUTPUT: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
     (re.compile(pattern), hint)
     for pattern, hint in (
-        (r"No space left on device", "Raise spec.resources.limits.ephemeral-storage."),
+        (r"No space left on device", "Raise spec.resources.requests.ephemeral-storage."),
         (
             r"(?:Cannot allocate memory|MemoryError|heap out of memory|\bKilled\b)",
             "Raise spec.resources.limits.memory.",
