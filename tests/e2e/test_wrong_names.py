@@ -11,7 +11,7 @@ import pytest
 
 from tests.cluster.certificates import Authority
 from tests.cluster.handle import ClusterHandle
-from tests.e2e.missing import told
+from tests.e2e.missing import told, until_told
 from tests.e2e.team import JSON, Team
 
 NOWHERE = "nowhere.imb.test:5000"
@@ -72,10 +72,12 @@ def builds(team: Team) -> None:
 @pytest.fixture(scope="module")
 def words(team: Team, builds: None) -> dict[str, str]:
     """Why Pods do not start. What they lack comes at once: the kubelet looks again later."""
-    names = ("late-map-key", "late-secret-key", "late-argument", "late-step-secret")
-    found = {name: told(team, name) for name in names}
+    found = {name: told(team, name) for name in ("late-map-key", "late-secret-key", "late-step-secret")}
     patch(team, "configmap", "cluster-ca", data={"late.crt": team.cluster.ca_pem})
     patch(team, "secret", "company-ca", stringData={"late.crt": team.cluster.ca_pem})
+    # An Event says so first, in other words.
+    until_told(team, "late-argument", "Container build cannot be created")
+    found["late-argument"] = told(team, "late-argument")
     patch(team, "secret", "tokens", stringData={"late": "here"})
     return found
 
