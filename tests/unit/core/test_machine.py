@@ -295,10 +295,11 @@ class Faulty(RuleBasedStateMachine):
             assert step == 0 or any(past.number == before.run.number for past in told), "a run ended untold"
 
     def settled(self) -> bool:
-        """Whether no operator has anything to do or to wait for, and no Pod is about to go."""
+        """Whether no operator has anything to do or to wait for, and no Pod is about to go or held by a gate."""
         leaving = any(pod["metadata"].get("deletionTimestamp") for pod in self.server.pods.values())
+        held = any(PodView.parse(pod).gated for pod in self.server.live_pods())
         busy = any(o.wakes or o.wake_at or o.behind("builds") or o.behind("pods") for o in self.operators)
-        return not leaving and not busy
+        return not leaving and not held and not busy
 
     def teardown(self) -> None:
         """When nothing fails any more, the build ends, with an answer to what was asked last."""
