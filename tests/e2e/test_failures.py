@@ -167,7 +167,7 @@ def test_of_a_log_that_is_gone_before_it_is_read_the_kubelets_copy_of_its_end_is
         ground.until(lambda: phase_of(ground, pod) == "Failed", f"end of Pod {pod}", 60)
         assert ground.status("unread")["phase"] == "Building", "without it this test proves nothing"
         remove_log(ground, pod)
-        assert ground.log("unread").startswith("unable to retrieve container logs")
+        assert ground.log("unread").startswith("failed to try resolving symlinks in path ")
     status = ground.result("unread", 60)
     failure = status["failure"]
     assert (status["phase"], failure["reason"], failure["exitCode"]) == ("Failed", "StepFailed", 7), failure
