@@ -305,8 +305,15 @@ async def test_a_log_that_cannot_be_had_is_empty(answer: tuple[int, str, str]) -
         assert await cluster.read_log("shop", "web-1", "build") == ""
 
 
-async def test_the_kubelets_word_on_a_log_that_is_gone_is_not_the_log() -> None:
-    gone = "unable to retrieve container logs for containerd://0e31c139a997"
+@pytest.mark.parametrize(
+    "gone",
+    [
+        "unable to retrieve container logs for containerd://0e31c139a997",
+        'failed to try resolving symlinks in path "/var/log/pods/shop_web-1/build/0.log": lstat 0.log: no such file',
+        'failed to open log file "/var/log/pods/shop_web-1/build/0.log": open 0.log: no such file or directory',
+    ],
+)
+async def test_the_kubelets_word_on_a_log_that_is_gone_is_not_the_log(gone: str) -> None:
     async with api_stub() as (stub, cluster):
         stub.will(web.Response(text=gone), web.Response(text=f"{gone}\nsaid the build\n"))
         assert await cluster.read_log("shop", "web-1", "build") == ""
