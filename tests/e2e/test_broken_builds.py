@@ -1,5 +1,6 @@
 """Every way in which an executor fails a build, by real builds: one namespace, all at once, a test for each."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,10 +36,11 @@ class Ground:
         return FAULTY.image(f"{self.team.namespace}/{name}", "1")
 
     def manifest(self, case: Broken) -> JSON:
-        registries = {**self.team.registries, "secretRefs": [{"name": registry_troubles.LOGINS}]}
-        if not case.faults:
-            registries = unprepared(self.team, registry_troubles.LOGINS)
-        return self.team.manifest(case.name, **{"registries": registries, **case.spec(self)})
+        spec = case.spec(self)
+        registries = unprepared(self.team, registry_troubles.LOGINS)
+        if FAULTY.host in json.dumps(spec):
+            registries = {**self.team.registries, "secretRefs": [{"name": registry_troubles.LOGINS}]}
+        return self.team.manifest(case.name, **{"registries": registries, **spec})
 
 
 @pytest.fixture(scope="module")

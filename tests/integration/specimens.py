@@ -166,7 +166,15 @@ FULL_STATUS: Document = {
             "message": "exit code 1",
             "lastTransitionTime": NOW,
             "observedGeneration": 1,
-        }
+        },
+        {
+            "type": "Ready",
+            "status": "False",
+            "reason": "BuildFailed",
+            "message": "The build failed with exit code 1.",
+            "lastTransitionTime": NOW,
+            "observedGeneration": 1,
+        },
     ],
     "run": {
         "number": 2,

@@ -1,5 +1,6 @@
 """What people see of an ImageBuild through kubectl: columns, category, `kubectl explain`."""
 
+import re
 import time
 
 import pytest
@@ -17,7 +18,7 @@ def test_kubectl_get_tells_the_story_in_one_line(control_plane: ApiHandle, build
 
     def columns(*options: str) -> list[tuple[str, str]]:
         text = control_plane.kubectl("get", "imb", "story", "--namespace", builds.namespace, *options)
-        head, line = (row.split() for row in text.splitlines())
+        head, line = (re.split(r" {2,}", row.strip()) for row in text.splitlines())
         return list(zip(head, line, strict=True))
 
     narrow, wide = columns(), columns("-o", "wide")
@@ -28,6 +29,7 @@ def test_kubectl_get_tells_the_story_in_one_line(control_plane: ApiHandle, build
         ("REASON", "BuildFailed"),
     }
     assert set(wide) - set(narrow) >= {("DIGEST", DIGEST), ("DURATION", "1m32s")}
+    assert wide[-1] == ("MESSAGE", "The build failed with exit code 1.")
 
 
 def test_a_fresh_build_is_one_readable_line_too(control_plane: ApiHandle, builds: ImageBuilds) -> None:

@@ -8,8 +8,8 @@ import aiohttp
 from imagebuild_operator.core.times import parse_time
 
 LOG_BYTES: Final = 1024 * 1024
-# The kubelet answers 200 and one such line for a log that went with its container, or whose file did
-# (kubernetes, pkg/kubelet/kuberuntime/kuberuntime_container.go, GetContainerLogs; cri-client, pkg/logs/logs.go, ReadLogs).
+# The kubelet answers 200 and one such line for a log that went with its container, or whose file did (kubernetes,
+# pkg/kubelet/kuberuntime/kuberuntime_container.go, GetContainerLogs; cri-client, pkg/logs/logs.go, ReadLogs).
 LOG_IS_GONE: Final = (
     "unable to retrieve container logs for ",
     'failed to try resolving symlinks in path "',
