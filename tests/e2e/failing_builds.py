@@ -113,7 +113,7 @@ FAILING = (
         "storage-limit",
         step("RUN echo filling && dd if=/dev/zero of=/big bs=1M count=80 && sleep 120", resources=_DISK),
         "OutOfStorage",
-        r"evicted: .*ephemeral.*40Mi",
+        r"evicted at a limit of its own: .*ephemeral.*40Mi",
         r"Raise spec\.resources\.limits\.ephemeral-storage",
         exit_code=2,
         # The kubelet removes an evicted Pod's log; its last words survive in the termination message only if it was
