@@ -302,22 +302,23 @@ async def test_warnings_of_a_pod_are_found_in_both_kinds_of_events(
         "kind": "Event",
         "metadata": {"namespace": namespace, "name": "e4"},
         "regarding": about,
-        "reason": "FailedScheduling",
-        "note": "0/1 nodes are available",
-        "action": "Scheduling",
+        "reason": "FailedAttachVolume",
+        "note": "the disk is in use",
+        "action": "Attaching",
         "type": "Warning",
         "eventTime": "2026-01-01T00:00:02.500000Z",
-        "reportingController": "default-scheduler",
-        "reportingInstance": "s-1",
+        "reportingController": "attachdetach-controller",
+        "reportingInstance": "a-1",
     }
     control_plane.apply(
         core("e1", 'secret "git" not found', "2026-01-01T00:00:01Z"),
         core("e2", 'secret "git" not found', "2026-01-01T00:00:03Z"),
         core("e3", "pulled", "2026-01-01T00:00:09Z", kind="Normal"),
         core("e5", "of another pod", "2026-01-01T00:00:09Z", uid=str(uuid.uuid4())),
+        core("e6", "0/1 nodes are available", "2026-01-01T00:00:09Z") | {"reason": "FailedScheduling"},
         newer,
     )
-    assert await cluster.pod_warnings(namespace, uid) == ['secret "git" not found', "0/1 nodes are available"]
+    assert await cluster.pod_warnings(namespace, uid) == ['secret "git" not found', "the disk is in use"]
     assert await cluster.pod_warnings(namespace, str(uuid.uuid4())) == []
 
 

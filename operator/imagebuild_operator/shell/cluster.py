@@ -24,6 +24,8 @@ ACCESS_REVIEW: Final = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSu
 PAGE: Final = 500
 LOG_LINES: Final = 2000
 WARNINGS: Final = 5
+# What the scheduler says stands in the Pod's status until a node is found; its Events stay.
+UNSCHEDULED: Final = "FailedScheduling"
 # The API server waits for a node that is away; a worker has other builds to look after.
 LOG_SILENCE_SECONDS: Final = 10.0
 EVENT_SILENCE_SECONDS: Final = 5.0
@@ -122,7 +124,8 @@ class KubernetesCluster:
         """See `port.Cluster`."""
         query = {"fieldSelector": f"involvedObject.uid={uid},type=Warning"}
         events, _ = await self._list(_path(CORE, namespace, "events"), "events", query)
-        newest_first = sorted(events, key=_last_seen, reverse=True)
+        others = (event for event in events if event.get("reason") != UNSCHEDULED)
+        newest_first = sorted(others, key=_last_seen, reverse=True)
         messages = (str(event.get("message") or "").strip() for event in newest_first)
         return list(dict.fromkeys(message for message in messages if message))[:WARNINGS]
 

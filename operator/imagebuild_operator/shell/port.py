@@ -96,7 +96,7 @@ class Cluster(Protocol):
         ...
 
     async def pod_warnings(self, namespace: str, uid: str) -> list[str]:
-        """Messages of the Pod's Warning Events, newest first, each once, at most five."""
+        """Messages of the Pod's Warning Events, newest first, each once, at most five; none of the scheduler's."""
         ...
 
     async def create_event(self, namespace: str, manifest: JSON) -> None:

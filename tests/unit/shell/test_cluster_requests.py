@@ -393,6 +393,7 @@ async def test_pod_warnings_come_newest_first_each_once_and_at_most_five() -> No
         {"message": "new api", "lastTimestamp": None, "eventTime": "2026-01-01T00:00:04.000001Z", "series": None},
         {"message": "created only", "metadata": {"creationTimestamp": "2026-01-01T00:00:03Z"}},
         {"message": "", "lastTimestamp": "2026-01-01T00:01:00Z"},
+        {"message": "no node", "lastTimestamp": "2026-01-01T00:01:00Z", "reason": "FailedScheduling"},
         {"message": None},
     ]
     async with api_stub() as (stub, cluster):
