@@ -11,7 +11,7 @@ from imagebuild_operator.core.conditions import SHORT_BYTES, InProgress
 from imagebuild_operator.core.decisions import Announcement, Decision, FetchWarnings, Wait
 from imagebuild_operator.core.mounts import with_object
 from imagebuild_operator.core.observe import Observation, Refusal
-from imagebuild_operator.core.outcome import MESSAGE_BYTES, advised, failure, shown
+from imagebuild_operator.core.outcome import MESSAGE_BYTES, MESSAGE_ROOM, advised, clip, failure, shown
 from imagebuild_operator.core.pods import PodView
 from imagebuild_operator.core.times import parse_time
 
@@ -90,6 +90,8 @@ def not_started(seen: Observation, run: Run, pod: PodView, end: datetime, now: d
 _REFUSED: Final = "The API server refuses the Pod"
 _WARNED: Final = "The Pod cannot start"
 _UNSCHEDULABLE: Final = "No node can take the Pod"
+# Whole for the name of any object; more is what somebody else wrote, and a condition has room for 1024 characters.
+_HINT_BYTES: Final = MESSAGE_BYTES - MESSAGE_ROOM - len(". ")
 
 
 def _obstacle(pod: PodView) -> tuple[str, str]:
@@ -123,7 +125,7 @@ def _told(seen: Observation, run: Run, kind: str, detail: str, after: float, now
     """
     refused = kind == _REFUSED
     reason, rows = (Reason.POD_FORBIDDEN, REFUSALS) if refused else (Reason.POD_NOT_STARTING, OBSTACLES)
-    said, hint = shown(f"{kind}: {detail}"), shown(advice(rows, f"{kind}: {detail}"))
+    said, hint = shown(f"{kind}: {detail}"), clip(shown(advice(rows, f"{kind}: {detail}")), _HINT_BYTES)
     stands = {c.type: c.message for c in seen.build.status.conditions or () if c.reason == reason}
     told = stands.get(ConditionType.RECONCILING, "")
     known = told.startswith(kind) and told.endswith(hint)

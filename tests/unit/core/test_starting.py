@@ -268,3 +268,15 @@ def test_what_comes_after_an_obstacle_of_another_kind_is_an_event_of_its_own() -
     kinds = ["Container build cannot be created: no such runtime", f"The Pod cannot start: {UNKNOWN}"]
     assert [told.note for told in events(world)] == kinds
     assert len({told.about for told in events(world)}) == len(kinds)
+
+
+@pytest.mark.parametrize(("length", "whole"), [(253, True), (2000, False)])
+def test_however_long_a_name_is_what_to_do_fits_into_the_status(length: int, whole: bool) -> None:
+    world = begun(MISSING.replace("login", "a" * length))
+    for _ in range(3):
+        world.pass_time(60)
+        world.step()
+    told = messages(world)["Reconciling"]
+    assert told.endswith("the Pod then goes on by itself." if whole else "…")
+    assert len(told.encode()) <= 512
+    assert (len(world.writes), len(events(world))) == (2, 1)
