@@ -128,9 +128,11 @@ def _told(seen: Observation, run: Run, kind: str, detail: str, after: float, now
     said, hint = shown(f"{kind}: {detail}"), clip(shown(advice(rows, f"{kind}: {detail}")), _HINT_BYTES)
     stands = {c.type: c.message for c in seen.build.status.conditions or () if c.reason == reason}
     told = stands.get(ConditionType.RECONCILING, "")
-    known = told.startswith(kind) and told.endswith(hint)
+    # Without a hint for either, the same kind counts as the same obstacle; of a volume, the kubelet has several words.
+    same = bool(hint) or kind == _WARNED or not advice(rows, told)
+    known = same and told.startswith(kind) and told.endswith(hint)
     waits = InProgress(reason, advised(said, hint, MESSAGE_BYTES), advised(said, hint, SHORT_BYTES))
-    if known and (detail in told or kind != _WARNED):
+    if known and (detail in told or (hint and kind != _WARNED)):
         waits = InProgress(reason, told, stands.get(ConditionType.READY, ""))
     about = f"run {run.number} attempt {run.attempt}: {kind}: {hint}"
     events = () if known else (Announcement(reason, waits.message, about, warning=True),)

@@ -280,3 +280,26 @@ def test_however_long_a_name_is_what_to_do_fits_into_the_status(length: int, who
     assert told.endswith("the Pod then goes on by itself." if whole else "…")
     assert len(told.encode()) <= 512
     assert (len(world.writes), len(events(world))) == (2, 1)
+
+
+def test_a_refusal_in_unknown_words_takes_the_place_of_a_known_one() -> None:
+    world = refused(QUOTA.format(1))
+    for said in ('pods "web" is forbidden: no such thing', 'pods "web" is forbidden: nor that'):
+        world.refuse = (403, said)
+        world.pass_time(60)
+        world.step()
+        assert messages(world)["Ready"] == f"The API server refuses the Pod: {said}"
+    first, second = events(world)
+    assert "exceeded quota" in first.note
+    assert "no such thing" in second.note
+
+
+def test_what_a_container_waits_for_now_is_told_where_nobody_knows_what_to_do() -> None:
+    world = begun(ready="True", waiting={"reason": "CreateContainerConfigError", "message": 'secret "login" not found'})
+    world.step()
+    [waiting] = [each["state"]["waiting"] for each in world.live_pods()[0]["status"]["containerStatuses"]]
+    waiting |= {"reason": "CreateContainerError", "message": "no such runtime"}
+    world.pass_time(60)
+    world.step()
+    assert messages(world)["Reconciling"] == "Container build cannot be created: no such runtime"
+    assert len(events(world)) == 2
