@@ -8,7 +8,7 @@ if obj.status ~= nil and obj.status.observedGeneration == obj.metadata.generatio
 end
 
 local function health(status, condition)
-  return { status = status, message = condition.reason .. ": " .. condition.message }
+  return { status = status, message = condition.reason .. ": " .. (condition.message or "") }
 end
 
 local ready = conditions.Ready

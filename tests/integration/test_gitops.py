@@ -47,6 +47,12 @@ def test_what_no_operator_has_seen_is_not_done() -> None:
     assert (verdict.flux.status, verdict.argo) == ("InProgress", UNSEEN)
 
 
+def test_a_condition_without_a_message_is_read_too() -> None:
+    ready = {"type": "Ready", "status": "True", "reason": "Succeeded"}
+    [verdict] = verdicts([stored({"observedGeneration": 1, "conditions": [ready]}, 1)])
+    assert verdict.argo == Shown("Healthy", "Succeeded: ")
+
+
 def test_both_have_the_message_and_the_hint_of_a_failure() -> None:
     status = World().built(**FAILED).status
     [verdict] = verdicts([stored(status, 1)])
