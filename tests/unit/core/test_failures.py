@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from imagebuild_operator.api.names import Reason
-from imagebuild_operator.core.causes.cause import Found
+from imagebuild_operator.core.causes.cause import Cause, Found
 from imagebuild_operator.core.failures import CAUSES, Evidence, explain, find
 from imagebuild_operator.pod.prepared import REASONS
 from tests.corpus.logs import recorded
@@ -192,6 +192,15 @@ def test_a_row_says_its_reason_and_why(name: str, reason: Reason, fields: dict[s
     found, explanation = explain(evidence)
     assert found.reason is reason
     assert word in explanation.message
+
+
+LOST = [cause for cause in CAUSES if cause.reason in (Reason.DISRUPTED, Reason.POD_LOST)]
+
+
+@pytest.mark.parametrize("cause", LOST, ids=lambda cause: cause.doc.name)
+def test_who_lost_a_pod_is_asked_for_a_run_only_where_no_attempt_follows(cause: Cause) -> None:
+    """The hint stands in what is told of each attempt, too."""
+    assert cause.doc.hint.endswith("if no attempt follows by itself.")
 
 
 # Their page sums up several explanations; of PREPARE, those that the init container makes.

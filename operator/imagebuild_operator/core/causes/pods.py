@@ -206,6 +206,5 @@ WITHOUT_RESULT: Final = _of_pod(
     lambda evidence: evidence.exit_code is None,
     "the phase Failed, and no container that ended",
     "The Pod failed without a result of its containers",
-    "Look at the Events of the Pod and the log of its node's kubelet, then set the annotation "
-    "imagebuild.dev/requestedAt.",
+    f"Look at the Events of the Pod and the log of its node's kubelet. {_BUILD_AGAIN}",
 )
