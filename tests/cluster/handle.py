@@ -105,13 +105,15 @@ class ApiHandle:
         """What the API server answers to a GET, without a process for it: whoever waits looks often.
 
         Raises:
-            ClusterError: with the answer, if it is an error.
+            ClusterError: with the answer, if it is an error, or why there is none.
         """
         try:
             with self._opener.open(self.url + path, timeout=30) as answer:
                 text: str = answer.read().decode()
         except urllib.error.HTTPError as error:
             raise ClusterError(f"GET {path}: {error.read().decode()}") from error
+        except OSError as error:
+            raise ClusterError(f"GET {path}: {error}") from error
         return text
 
     def trust(self) -> ssl.SSLContext:

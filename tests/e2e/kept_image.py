@@ -30,6 +30,7 @@ def kept_or_built(cluster: ClusterHandle) -> tuple[str, str]:
 
 
 def _place(context: bytes) -> Path:
-    """Where the image is kept that this context becomes, with the tests' base image and their executor."""
-    parts = (hashlib.sha256(context).hexdigest(), DEBIAN_IMAGE.layout().name, KANIKO_IMAGE.layout().name)
+    """Where the image is kept that this context becomes, by the tests' way to build it, base image and executor."""
+    how = hashlib.sha256(Path(installation.__file__).read_bytes()).hexdigest()
+    parts = (hashlib.sha256(context).hexdigest(), how, DEBIAN_IMAGE.layout().name, KANIKO_IMAGE.layout().name)
     return FOLDER / hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]

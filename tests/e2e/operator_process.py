@@ -41,7 +41,8 @@ def held_up() -> Iterator[None]:
         yield
     finally:
         for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def replace_pod(cluster: ClusterHandle) -> None:

@@ -69,9 +69,9 @@ class ContainerView:
 class PodView:
     """What the core needs to know of one Pod.
 
-    `mounting` says that its node has it and nothing can start yet, for want of volumes or network (Kubernetes
-    documentation, "Pod conditions"); images are pulled later. The last three are not in its document but what this
-    process knows: `told` is when it last posted an Event about it.
+    `mounted` says whether its node has its volumes and its network ready (Kubernetes documentation, "Pod conditions"),
+    and None that nobody knows; images are pulled later. The last three are not in its document but what this process
+    knows: `told` is when it last posted an Event about it.
     """
 
     namespace: str
@@ -88,7 +88,7 @@ class PodView:
     build: ContainerView | None = None
     prepare: ContainerView | None = None
     unschedulable: str = ""
-    mounting: bool = False
+    mounted: bool | None = None
     gates: tuple[str, ...] = ()
     disruption: str = ""
     node: str = ""
@@ -176,7 +176,7 @@ class PodView:
             build=containers.get(names.CONTAINER_BUILD),
             prepare=init.get(names.CONTAINER_PREPARE),
             unschedulable=text(scheduled, "message") if scheduled.get("status") == "False" else "",
-            mounting=conditions.get("PodReadyToStartContainers", {}).get("status") == "False",
+            mounted={"True": True, "False": False}.get(text(conditions.get("PodReadyToStartContainers", {}), "status")),
             gates=tuple(text(gate, "name") for gate in entries(mapping(raw, "spec"), "schedulingGates")),
             disruption=_disruption(conditions.get("DisruptionTarget", {})),
             node=text(mapping(raw, "spec"), "nodeName"),

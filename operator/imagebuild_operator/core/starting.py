@@ -69,11 +69,12 @@ def not_started(seen: Observation, run: Run, pod: PodView, end: datetime, now: d
     idle = now - _idle_since(run, now, pod)
     left, quiet = (end - now).total_seconds(), (TOLD_AFTER - idle).total_seconds()
     # An image may take its time without a word; of volumes that cannot be mounted, Events tell within a second.
-    silent = (MOUNTED_AFTER - idle).total_seconds() if pod.mounting else quiet
+    silent = (MOUNTED_AFTER - idle).total_seconds() if pod.mounted is False else quiet
     kind, detail = _obstacle(pod)
     if kind in ("", _UNSCHEDULABLE) and silent > 0 and left > 0:
         return transitions.in_progress(seen.build, run, now, after=min(left, silent))
-    if not kind:
+    # Once the volumes are there, what Events say of them is over, and all else is in the Pod's own status.
+    if not kind and not pod.mounted:
         if seen.warnings is None:
             return FetchWarnings(pod.uid)
         early = quiet > 0 and left > 0 and not transitions.tells(seen.build, Reason.POD_NOT_STARTING)
@@ -90,6 +91,7 @@ def not_started(seen: Observation, run: Run, pod: PodView, end: datetime, now: d
 _REFUSED: Final = "The API server refuses the Pod"
 _WARNED: Final = "The Pod cannot start"
 _UNSCHEDULABLE: Final = "No node can take the Pod"
+_UNTOLD: Final = "Raise spec.startTimeout, as for an image that takes so long to be pulled."
 # Whole for the name of any object; more is what somebody else wrote, and a condition has room for 1024 characters.
 _HINT_BYTES: Final = MESSAGE_BYTES - MESSAGE_ROOM - len(". ")
 
@@ -141,4 +143,4 @@ def _told(seen: Observation, run: Run, kind: str, detail: str, after: float, now
 
 def _given_up(detail: str, hint: str) -> Failure:
     message = "The Pod could not start within spec.startTimeout." + (f" {detail}" if detail else "")
-    return failure(Reason.START_TIMEOUT, message, hint)
+    return failure(Reason.START_TIMEOUT, message, hint if detail else _UNTOLD)

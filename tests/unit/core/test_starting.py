@@ -60,12 +60,33 @@ def test_a_volume_that_cannot_be_mounted_is_told_early() -> None:
     assert messages(world) == {"Succeeded": told, "Ready": told, "Reconciling": told}
 
 
-@pytest.mark.parametrize("ready", ["True", None])
-def test_no_event_is_asked_for_while_an_image_may_be_pulled(ready: str | None) -> None:
-    world = begun(MISSING, ready=ready)
+def test_no_event_is_asked_for_while_an_image_may_be_pulled() -> None:
+    world = begun(MISSING, ready=None)
     assert first_look(world, EARLY) == Wait(LATE - EARLY)
     assert first_look(world, LATE - 1) == Wait(1)
     assert isinstance(first_look(world, LATE), FetchWarnings)
+
+
+def test_what_was_missing_is_over_once_the_volumes_are_mounted() -> None:
+    """Its Event stays for an hour, and the image may take its time."""
+    world = begun(MISSING)
+    world.pass_time(EARLY)
+    world.step()
+    assert world.reason() == Reason.POD_NOT_STARTING
+    [pod] = world.pods.values()
+    pod["status"]["conditions"][1]["status"] = "True"
+    world.pass_time(LATE)
+    assert isinstance(world.step(), Wait)
+    assert world.reason() == Reason.BUILDING
+
+
+def test_an_image_that_takes_too_long_is_given_up_without_a_word_of_what_was_missing_before() -> None:
+    world = begun(MISSING, ready="True")
+    world.pass_time(world.policy.start_timeout)
+    world.step()
+    failure = world.status["failure"]
+    assert failure["message"] == "The Pod could not start within spec.startTimeout."
+    assert failure["hint"].startswith("Raise spec.startTimeout, ")
 
 
 def test_no_event_is_asked_for_of_a_pod_whose_volumes_are_mounted_at_once() -> None:
@@ -259,7 +280,7 @@ def test_an_attempt_that_an_edit_makes_tells_anew() -> None:
 
 
 def test_what_comes_after_an_obstacle_of_another_kind_is_an_event_of_its_own() -> None:
-    world = begun(ready="True", waiting={"reason": "CreateContainerError", "message": "no such runtime"})
+    world = begun(ready=None, waiting={"reason": "CreateContainerError", "message": "no such runtime"})
     world.step()
     world.live_pods()[0]["status"]["containerStatuses"][0]["state"] = {"waiting": {"reason": "ContainerCreating"}}
     world.warnings = (UNKNOWN,)
