@@ -1,39 +1,18 @@
 """Which instruction of the Dockerfile was at work when a build failed, and on which line it stands.
 
-The executor names its stages and instructions in the log as it comes to them, as they stand in the Dockerfile, before
-it replaces variables (kaniko, pkg/executor/build.go); the outline of the Dockerfile has their lines. Whatever does not
-fit together is left open: a wrong line is worse than none.
+The log tells how far the executor came, the outline of the Dockerfile has the lines. Whatever does not fit together is
+left open: a wrong line is worse than none.
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from imagebuild_operator.core.executor_errors import BUILDING, LOOKING_FOR_FILES, OPTIMIZING, PARSING, STAGE
 from imagebuild_operator.core.executor_log import ended_by_step, last_words, messages
+from imagebuild_operator.core.progress import Progress
 from imagebuild_operator.pod.outline import Kind, Mark, key_of
-
-_NAMES: Final = (
-    "ADD|ARG|CMD|COPY|ENTRYPOINT|ENV|EXPOSE|HEALTHCHECK|LABEL|ONBUILD|RUN|SHELL|STOPSIGNAL|USER|VOLUME|WORKDIR"
-)
-_INSTRUCTION: Final = re.compile(rf"(?:{_NAMES})\s", re.IGNORECASE)
-_STAGE: Final = re.compile(r"Building stage '([^']*)' \[idx:")
-_BASE: Final = re.compile(r"Retrieving image manifest (\S+)$")
-_TRIGGERS: Final = re.compile(r"Executing ([0-9]+) build triggers$")
-# What is quoted of an instruction before it is its turn.
-_MENTIONED: Final = re.compile(
-    r"(?:Unpacking rootfs as cmd (.*) requires it\."
-    r"|(?:No cached layer found for cmd|Using caching version of cmd:) (.*))$",
-    re.DOTALL,
-)
-# After these the instruction is done with, or the whole stage.
-_DONE: Final = ("Storing source image from stage ", "Saving file ", "Deleting filesystem")
-# Layers are pushed to the cache in the same words as the image, and while the build goes on.
-_CACHED: Final = re.compile(r"Pushing layer \S+ to cache now$")
-_PUSH: Final = "Pushing image to "
-# Of a RUN step alone, once its instruction is logged.
-_COMMAND: Final = "Running: ["
 
 _UNREADABLE: Final = re.compile(rf"{PARSING}dockerfile parse error on line ([1-9][0-9]{{0,6}}): ")
 _AT_WORK: Final = re.compile(
@@ -56,78 +35,6 @@ class Place:
 NOWHERE: Final = Place()
 
 
-@dataclass
-class _Progress:
-    """What the log tells of how far the executor came.
-
-    Attributes:
-        base: of the stage being built; None before the first, or where the log's beginning is lost.
-        done: the instructions of that stage so far, the last of them perhaps at work.
-        wanted: the base image asked for last, before any stage was built.
-        over: whether something came after the last instruction.
-        triggers: how many instructions of the stage its base image brings (ONBUILD); they come first.
-        announced: the same of the stage that comes next.
-        mentioned: texts of instructions by their keys.
-        to_cache: pushes to the cache that are announced and not begun.
-        ran: base, instructions so far and triggers as they were when the last command of a step was started.
-    """
-
-    base: str | None = None
-    done: list[str] = field(default_factory=list)
-    wanted: str = ""
-    over: bool = False
-    triggers: int = 0
-    announced: int = 0
-    mentioned: dict[str, str] = field(default_factory=dict)
-    to_cache: int = 0
-    ran: tuple[str | None, list[str], int, int] | None = None
-
-    def read(self, log: Iterable[str]) -> None:
-        """Follow the executor's messages."""
-        for message in log:
-            if stage := _STAGE.match(message):
-                self.base, self.done, self.over = stage[1], [], False
-                self.triggers, self.announced = self.announced, 0
-            elif _INSTRUCTION.match(message):
-                self.done.append(message)
-                self.over = False
-            elif wanted := _BASE.match(message):
-                self.wanted = wanted[1]
-            elif triggers := _TRIGGERS.match(message):
-                self.announced = int(triggers[1][:9])
-            elif mentioned := _MENTIONED.match(message):
-                text = mentioned[1] or mentioned[2]
-                self.mentioned[key_of(text)] = text
-            elif _CACHED.match(message):
-                self.to_cache += 1
-            elif message.startswith(_PUSH) and self.to_cache:
-                self.to_cache -= 1
-            elif message.startswith(_COMMAND):
-                self.ran = (self.base, self.done, len(self.done), self.triggers)
-            elif message.startswith((_PUSH, *_DONE)):
-                self.over = True
-
-    def back_to_command(self) -> None:
-        """Drop what was logged after the last command was started: it failed, and what follows is what it printed."""
-        if self.ran is not None:
-            self.base, done, count, self.triggers = self.ran
-            self.done = done[:count]
-
-    def keep_known(self, keys: set[str]) -> None:
-        """Drop what stands neither in the Dockerfile nor in its base image: a step printed it."""
-        own = [text for text in self.done[self.triggers :] if key_of(text) in keys]
-        self.done = [*self.done[: self.triggers], *own]
-
-    def at(self, mark: Mark) -> Place:
-        """The place of an instruction; its text may stand in the log where the outline has none."""
-        return Place(mark.text or self.mentioned.get(mark.key, ""), mark.line)
-
-    @property
-    def own(self) -> list[str]:
-        """What the Dockerfile itself holds of what is done."""
-        return self.done[self.triggers :]
-
-
 def place(log: str, exit_code: int | None, marks: Sequence[Mark], dockerfile: str | None = None) -> Place:
     """Where a build failed, as far as its log and the outline of its Dockerfile prove it.
 
@@ -137,7 +44,7 @@ def place(log: str, exit_code: int | None, marks: Sequence[Mark], dockerfile: st
         marks: the outline; empty where the Dockerfile is not known.
         dockerfile: the whole of it, where that is known.
     """
-    progress = _Progress()
+    progress = Progress()
     progress.read(messages(log))
     words = last_words(log, exit_code)
     if ended_by_step(words):
@@ -162,20 +69,25 @@ def place(log: str, exit_code: int | None, marks: Sequence[Mark], dockerfile: st
     return NOWHERE
 
 
+def _at(progress: Progress, mark: Mark) -> Place:
+    """The place of an instruction; its text may stand in the log where the outline has none."""
+    return Place(mark.text or progress.mentioned.get(mark.key, ""), mark.line)
+
+
 def _unreadable(line: int, dockerfile: str | None) -> Place:
     """The parser's own word; lines are those that end with a line feed."""
     lines = (dockerfile or "").split("\n")
     return Place(lines[line - 1].strip() if line <= len(lines) else "", line)
 
 
-def _at_work(progress: _Progress, marks: Sequence[Mark]) -> Place:
+def _at_work(progress: Progress, marks: Sequence[Mark]) -> Place:
     if not progress.done:
         return NOWHERE
     mark = _only([marks[index] for index in _standing(progress, marks)])
     return Place(progress.done[-1], mark.line if mark else None)
 
 
-def _standing(progress: _Progress, marks: Sequence[Mark]) -> list[int]:
+def _standing(progress: Progress, marks: Sequence[Mark]) -> list[int]:
     """Where in the outline the last instruction of the log may stand; nowhere if the base image brought it.
 
     The same instruction may stand there several times. Then the stage has to have gone as the log tells, and from the
@@ -202,7 +114,7 @@ def _is_from(marks: Sequence[Mark], stage: int, base: str | None) -> bool:
     return base is not None and any(start.key in ("", key_of(base)) for start in starts)
 
 
-def _following(progress: _Progress, marks: Sequence[Mark], *, before_all: bool) -> Place | None:
+def _following(progress: Progress, marks: Sequence[Mark], *, before_all: bool) -> Place | None:
     """The instruction after the last one of the log: files are looked for before an instruction is logged.
 
     With a cache that is done for the whole stage before anything is logged.
@@ -216,16 +128,16 @@ def _following(progress: _Progress, marks: Sequence[Mark], *, before_all: bool) 
         before = [index for index in starts if _is_from(marks, marks[index].stage, progress.base)]
     following = [*marks, None]
     mark = _only([following[index + 1] for index in before])
-    return progress.at(mark) if mark is not None and mark.kind is Kind.COPY else None
+    return _at(progress, mark) if mark is not None and mark.kind is Kind.COPY else None
 
 
-def _taking(path: str, progress: _Progress, marks: Sequence[Mark]) -> Place:
+def _taking(path: str, progress: Progress, marks: Sequence[Mark]) -> Place:
     """The one instruction of a stage just begun that can have wanted a file of the context."""
     if progress.triggers or progress.own:
         return NOWHERE
     copies = [mark for mark in marks if mark.kind is Kind.COPY and _is_from(marks, mark.stage, progress.base)]
     mark = _only([mark for mark in copies if _may_take(mark.text, path)])
-    return progress.at(mark) if mark is not None else NOWHERE
+    return _at(progress, mark) if mark is not None else NOWHERE
 
 
 def _may_take(text: str, path: str) -> bool:

@@ -71,6 +71,24 @@ def test_a_step_that_fails_is_the_one_whose_command_was_started_whatever_it_prin
     assert both(SIMPLE, stage("a"), "RUN one", "Running: [/bin/sh -c one]", *printed, words) == [("RUN one", 2)] * 2
 
 
+@pytest.mark.parametrize("before", [1, 20])
+def test_what_a_step_prints_may_be_logged_before_the_message_that_it_was_started(before: int) -> None:
+    printed = ["RUN two  &&     three"] * (before - 1)
+    steps = (
+        "RUN  --network=none   echo one   &&  exit 3",
+        *printed,
+        "Running: [/bin/sh -c echo one &&  exit 3]",
+        EXITED,
+    )
+    source = "FROM a\nRUN --network=none echo one && exit 3\nRUN two && three\n"
+    assert [line for _, line in both(source, stage("a"), *steps)] == [2, 2]
+
+
+def test_a_command_that_no_instruction_has_is_that_of_the_latest() -> None:
+    steps = ("RUN all", 'RUN ["make", "all"]', "Running: [make all]", EXITED)
+    assert both('FROM a\nRUN all\nRUN ["make", "all"]\n', stage("a"), *steps) == [('RUN ["make", "all"]', 3)] * 2
+
+
 def test_what_is_logged_after_a_command_counts_where_no_command_failed() -> None:
     failed = f"{STAGE}failed to execute command: mkdir /x: read-only file system"
     assert both(SIMPLE, stage("a"), "RUN one", "Running: [/bin/sh -c one]", "COPY x /", failed) == [("COPY x /", 6)] * 2
