@@ -40,7 +40,10 @@ class Remote:
     url: str
     login: SourceSecret | None = None
     url_field: str = "spec.source.git.url"
-    revision_hint: str = "Check spec.source.git.revision: a branch, a tag, refs/... or all 40 digits of a commit."
+    revision_hint: str = (
+        "Check spec.source.git.revision: a branch, a tag, refs/... or all 40 digits of a commit; if it is still to be "
+        "pushed, push it and set the annotation imagebuild.dev/requestedAt."
+    )
     login_hint: str = "Name a Secret of type kubernetes.io/basic-auth in spec.source.git.secretRef."
 
     @property

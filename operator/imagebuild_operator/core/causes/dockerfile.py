@@ -164,7 +164,8 @@ FILES: Final[tuple[Cause, ...]] = (
         Reason.SOURCE_FILE_MISSING,
         rf"{_FILES}.*lstat /kaniko/ctx/(?P<path>.+): no such file or directory",
         "The source has no file {path}, which COPY or ADD names.",
-        "Put {path} into the source, or correct COPY or ADD; paths are below spec.source.subPath.",
+        "Put {path} into the source, or correct COPY or ADD; paths are below spec.source.subPath, and .dockerignore "
+        "counts.",
         by_files=True,
     ),
     said(

@@ -68,7 +68,8 @@ PREPARE: Final[tuple[Cause, ...]] = (
         "revision-missing",
         Reason.REVISION_NOT_FOUND,
         "Revision {revision} not found: the repository has no such branch or tag",
-        "Correct spec.source.git.revision: a branch, a tag, refs/... or all 40 digits of a commit.",
+        "Correct spec.source.git.revision: a branch, a tag, refs/... or all 40 digits of a commit; if it is still to "
+        "be pushed, push it and set the annotation imagebuild.dev/requestedAt.",
     ),
     _report(
         "commit-too-short",
