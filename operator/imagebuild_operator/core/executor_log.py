@@ -29,9 +29,9 @@ _USAGE_LINE: Final = re.compile(
     r"(?:[ \t].*|(?:Usage|Flags|Global Flags|Available Commands|Additional Commands|Examples|Aliases):"
     r"|Use \"executor .*)?$"
 )
-# The executor's own words come last, but for what a step has left in its pipe, 64 KiB and what containerd holds of it;
-# what is older than this many characters is not looked through for them.
-_END: Final = 128 * 1024
+# The executor's own words come last, but for what a step has left in the pipes to containerd and to its shim, some
+# 160 KiB; what is older than this many characters is not looked through for them.
+_END: Final = 256 * 1024
 _CUT: Final = "…"
 
 _TEXT: Final = re.compile(r'time="[^"]{0,64}" level=[a-z]+ msg=("(?:[^"\\]|\\.)*"|[^\s"]+)\s*$')

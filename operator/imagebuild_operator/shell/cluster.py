@@ -22,7 +22,8 @@ ACCESS_REVIEWS: Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 ACCESS_REVIEW: Final = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview"}
 
 PAGE: Final = 500
-LOG_LINES: Final = 2000
+# After the executor has said how it ended, what a step printed may still be on its way through three buffers of 64 KiB.
+LOG_LINES: Final = 5000
 WARNINGS: Final = 5
 # What the scheduler says stands in the Pod's status until a node is found; its Events stay.
 UNSCHEDULED: Final = "FailedScheduling"
@@ -113,7 +114,7 @@ class KubernetesCluster:
         await self._delete("pods", _path(CORE, namespace, "pods", name), {"uid": uid})
 
     async def read_log(self, namespace: str, name: str, container: str) -> str:
-        """See `port.Cluster`: the last 2,000 lines, of them the last MiB (`limitBytes` would keep the first)."""
+        """See `port.Cluster`: the last 5,000 lines, of them the last MiB (`limitBytes` would keep the first)."""
         return await self._log(namespace, name, container, {"tailLines": str(LOG_LINES)}, end_of_log) or ""
 
     async def last_output(self, namespace: str, name: str, container: str) -> datetime | None:

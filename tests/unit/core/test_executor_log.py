@@ -33,7 +33,7 @@ PUSH_DENIED = "error pushing image: failed to push: DENIED"
         (f"fake {DENIED}{STEP_FAILED}exit status 8\n", f"{STEP_FAILED}exit status 8"),
         (f"{PUSH_DENIED}\nan {DENIED}\n", PUSH_DENIED),
         ("x" * 2_000_000 + f"{STEP_FAILED}exit status 8\n", f"{STEP_FAILED}exit status 8"),
-        (f"{DENIED}\n" + "x\n" * 100_000, "x"),
+        (f"{DENIED}\n" + "x\n" * 150_000, "x"),
     ],
 )
 def test_the_line_that_says_what_went_wrong(log: str, line: str) -> None:
@@ -136,3 +136,9 @@ def test_nothing_raises(log: str) -> None:
     assert "\r" not in text
     list(messages(text))
     error_line(text, 1)
+
+
+def test_what_a_step_left_in_the_pipes_may_stand_behind_the_executors_words() -> None:
+    words = f"{STEP_FAILED}exit status 7"
+    line = "0123456789012345678901234567890123456789\n"
+    assert error_line(f"{words}\n{line * 4000}0123456789012345", 7) == words

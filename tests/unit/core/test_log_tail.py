@@ -77,7 +77,7 @@ def test_of_a_credential_that_is_cut_in_two_neither_half_is_shown(cut: int) -> N
     assert log_tail(f"{'x' * 500}{line}{'y' * after}").endswith("yyy")
     lines = "one more line\n" * (after // 14)
     assert "hunter" not in log_tail(f"{'x' * 500}{line}\n{lines}")
-    assert error_line(f"{'x' * 500}{line}{'y' * (after + 64 * 1024)}") == ""
+    assert error_line(f"{'x' * 500}{line}{'y' * (after + 192 * 1024)}") == ""
 
 
 @given(

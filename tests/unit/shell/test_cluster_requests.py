@@ -202,7 +202,7 @@ async def test_the_log_is_asked_for_by_lines_and_never_by_bytes() -> None:
         stub.will(web.Response(body="erste Zeile\nzweite ü\n".encode()))
         assert await cluster.read_log("shop", "web-1", "build") == "erste Zeile\nzweite ü\n"
         assert stub.asked[0].path == "/api/v1/namespaces/shop/pods/web-1/log"
-        assert stub.asked[0].query == {"container": "build", "tailLines": "2000"}
+        assert stub.asked[0].query == {"container": "build", "tailLines": "5000"}
 
 
 @pytest.mark.parametrize("lines", [2_100, 2_900, 9_000])
